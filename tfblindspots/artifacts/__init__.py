@@ -1,0 +1,23 @@
+"""What every result on disk shares: manifests, fingerprints, files that are complete or absent."""
+
+from tfblindspots.artifacts.files import (
+    atomic_path,
+    fingerprint_arrays,
+    fingerprint_path,
+    prepare_output_directory,
+    read_json,
+    write_json,
+)
+from tfblindspots.artifacts.manifest import MANIFEST, build_manifest, read_manifest
+
+__all__ = [
+    "MANIFEST",
+    "atomic_path",
+    "build_manifest",
+    "fingerprint_arrays",
+    "fingerprint_path",
+    "prepare_output_directory",
+    "read_json",
+    "read_manifest",
+    "write_json",
+]
