@@ -6,6 +6,7 @@ from tfblindspots.artifacts.files import (
     fingerprint_path,
     prepare_output_directory,
     read_json,
+    to_json,
     write_json,
 )
 from tfblindspots.artifacts.manifest import MANIFEST, build_manifest, read_manifest
@@ -19,5 +20,6 @@ __all__ = [
     "prepare_output_directory",
     "read_json",
     "read_manifest",
+    "to_json",
     "write_json",
 ]

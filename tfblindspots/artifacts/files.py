@@ -14,44 +14,64 @@ import numpy as np
 
 from tfblindspots.errors import InputError
 
+# What `atomic_path` leaves behind when the process is killed: a new file that is unfinished, and a
+# directory that was about to be replaced.
+_TOKEN = "[0-9a-f]" * 8
+_UNFINISHED = f".*.{_TOKEN}.tmp"
+_REPLACED = f".*.{_TOKEN}.old"
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary path beside ``path`` that takes its name once the block succeeds.
 
-    The block may make a file or a directory there. When the block raises, whatever it left is
+    The block must make a file or a directory there. When the block raises, whatever it left is
     removed and ``path`` is as it was. An existing file is replaced at once; an existing directory
     is replaced in two renames, of which a crash can only leave the old one under another name.
+    Contents reach the disk before the name does, so that a power cut leaves no empty file either.
 
     Args:
-      path: the final path. Its parent directory is made when missing.
+      path: the final path. Its parent directory is made when missing; a symbolic link is followed.
 
     Yields:
       The temporary path, hidden (its name begins with a dot), on the same file system.
     """
-    final = Path(path)
+    final = Path(path).resolve()
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.tmp")
+    token = uuid.uuid4().hex[:8]
+    temporary = final.with_name(f".{final.name}.{token}.tmp")
     try:
         yield temporary
+        _synchronize(temporary)
         if final.is_dir():
-            old = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old")
+            old = final.with_name(f".{final.name}.{token}.old")
             final.rename(old)
-            temporary.rename(final)
+            try:
+                temporary.rename(final)
+            except BaseException:
+                old.rename(final)
+                raise
             shutil.rmtree(old)
         else:
             temporary.replace(final)
+        _synchronize(final.parent, recursive=False)
     except BaseException:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def to_json(value: Any) -> str:
+    """The text that `write_json` writes: indented, NumPy numbers and arrays as plain ones.
+
+    Raises:
+      ValueError: a number is not finite, which JSON cannot say.
+    """
+    return json.dumps(value, indent=2, default=_to_plain, allow_nan=False) + "\n"
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Writes ``value`` as indented JSON, atomically. NumPy numbers and arrays become plain ones."""
-    text = json.dumps(value, indent=2, default=_to_plain, allow_nan=False) + "\n"
+    text = to_json(value)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -60,14 +80,20 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Reads a JSON file.
 
     Raises:
-      InputError: the file is missing or is not JSON.
+      InputError: the file is missing, cannot be read, or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; expected a JSON file.") from None
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); expected a JSON file."
+        ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}).") from None
+        raise InputError(
+            f"{path} is not valid JSON ({error}); rerun the command that makes it."
+        ) from None
 
 
 def prepare_output_directory(
@@ -81,30 +107,37 @@ def prepare_output_directory(
       what: how the user calls the directory, for the message.
 
     Returns:
-      The directory, which exists.
+      The directory, which exists and can be written. Temporary files of a run that was killed are
+      gone from it.
 
     Raises:
-      InputError: it is a file, cannot be made, or holds other files.
+      InputError: it is a file, cannot be made, read or written, or holds other files.
     """
     directory = Path(path)
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        entries = sorted(directory.iterdir())
     except OSError as error:
         raise InputError(
-            f"{what} {directory} cannot be made ({error.strerror}); name a directory that can be "
+            f"{what} {directory} cannot be used ({error.strerror}); name a directory that can be "
             "written."
         ) from None
-    patterns = [*allowed, ".*.tmp", ".*.old"]
-    foreign = sorted(
-        entry.name
-        for entry in directory.iterdir()
-        if not any(entry.match(pattern) for pattern in patterns)
-    )
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{what} {directory} cannot be written; name a directory that can be written."
+        )
+    patterns = [*allowed, _UNFINISHED, _REPLACED]
+    foreign = [
+        entry.name for entry in entries if not any(entry.match(pattern) for pattern in patterns)
+    ]
     if foreign:
         raise InputError(
             f"{what} {directory} holds other files ({', '.join(foreign[:3])}"
             f"{', …' if len(foreign) > 3 else ''}); name a new or empty directory."
         )
+    for entry in entries:
+        if entry.match(_UNFINISHED):
+            _remove(entry)
     return directory
 
 
@@ -114,27 +147,59 @@ def fingerprint_path(path: str | os.PathLike[str], ignore: Iterable[str] = ()) -
     Args:
       path: file or directory.
       ignore: glob patterns of relative paths to leave out of a directory's fingerprint.
+
+    Raises:
+      InputError: there is nothing at ``path``.
     """
     root = Path(path)
-    digest = hashlib.sha256()
     if root.is_file():
-        digest.update(root.read_bytes())
-        return digest.hexdigest()
+        return _digest_file(root).hexdigest()
+    if not root.is_dir():
+        raise InputError(f"{path} does not exist; expected a file or a directory.")
+    patterns = tuple(ignore)
+    digest = hashlib.sha256()
     for entry in sorted(root.rglob("*")):
         relative = entry.relative_to(root)
-        if entry.is_file() and not any(relative.match(pattern) for pattern in ignore):
-            digest.update(relative.as_posix().encode())
-            digest.update(hashlib.sha256(entry.read_bytes()).digest())
+        if entry.is_file() and not any(relative.match(pattern) for pattern in patterns):
+            digest.update(os.fsencode(relative.as_posix()) + b"\0")
+            digest.update(_digest_file(entry).digest())
     return digest.hexdigest()
 
 
 def fingerprint_arrays(*arrays: np.ndarray) -> str:
-    """SHA-256 (hexadecimal) of arrays: their dtypes, shapes and bytes, in order."""
+    """SHA-256 (hexadecimal) of arrays of numbers: their dtypes, shapes and bytes, in order."""
     digest = hashlib.sha256()
     for array in arrays:
+        assert not array.dtype.hasobject, "the bytes of objects are addresses, which change"
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _digest_file(path: Path) -> "hashlib._Hash":
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _synchronize(path: Path, *, recursive: bool = True) -> None:
+    """Waits until a file, or a directory and what it holds, is on the disk."""
+    if os.name != "posix":
+        return  # Only POSIX lets a directory, or a file opened for reading, be synchronised.
+    if recursive and path.is_dir():
+        for entry in path.iterdir():
+            _synchronize(entry)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _to_plain(value: Any) -> Any:

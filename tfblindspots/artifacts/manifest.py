@@ -44,7 +44,7 @@ def build_manifest(
       **content: what else the kind records.
 
     Returns:
-      A dictionary that ``write_json`` can write.
+      A dictionary that `write_json` can write.
     """
     return {
         "schema": SCHEMA,
@@ -68,20 +68,26 @@ def read_manifest(directory: str | os.PathLike[str], kind: str) -> dict[str, Any
     """Reads a directory's manifest and checks that it is of ``kind``.
 
     Raises:
-      InputError: there is no manifest (the directory is not a result, or an unfinished one), it
-        belongs to another kind of result, or it was written by a newer version.
+      InputError: there is no directory, or no manifest in it (it is not a result, or an unfinished
+        one), the manifest belongs to another kind of result, or a newer version wrote it.
     """
     path = Path(directory) / MANIFEST
+    if not path.parent.is_dir():
+        raise InputError(f"{directory} does not exist; expected a finished {kind} directory.")
     if not path.is_file():
         raise InputError(
             f"{directory} has no {MANIFEST}; expected a finished {kind} directory. "
             "Rerun the command that makes it."
         )
     manifest = read_json(path)
-    found = manifest.get("kind") if isinstance(manifest, dict) else None
-    if found != kind:
-        raise InputError(f"{directory} holds a {found}; expected a {kind}.")
-    if manifest.get("schema", 0) > SCHEMA:
+    if not isinstance(manifest, dict) or not {"kind", "schema"} <= manifest.keys():
+        raise InputError(f"{path} is not a manifest of tfblindspots; expected that of a {kind}.")
+    if manifest["kind"] != kind:
+        raise InputError(
+            f"{directory} holds a result of kind {manifest['kind']}; expected {kind}. Name a "
+            "directory of that kind."
+        )
+    if manifest["schema"] > SCHEMA:
         raise InputError(
             f"{directory} was written with manifest schema {manifest['schema']}; this version "
             f"reads up to {SCHEMA}. Upgrade tfblindspots."
