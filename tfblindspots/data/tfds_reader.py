@@ -1,0 +1,120 @@
+"""Reads datasets that TensorFlow Datasets wrote, or writes for us on first use."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.data.dataset import ImageDataset
+from tfblindspots.data.download import first_line, prepare, quietly
+from tfblindspots.data.splits import resolve_split
+from tfblindspots.errors import InputError
+
+_BATCH_SIZE = 1000
+
+
+def load_from_tfds(name: str, split: str, data_dir: str | None) -> ImageDataset:
+    """Loads a dataset that TFDS knows by name, downloading it when it is not there.
+
+    Raises:
+      tfds.core.registered.DatasetNotFoundError: TFDS does not know the name.
+      InputError: as for ``load_dataset``.
+    """
+    try:
+        with quietly():
+            builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError:
+        raise
+    # A name can lead to any dataset's own code: there is no list of what that may raise.
+    except Exception as error:
+        raise InputError(
+            f"dataset '{name}' cannot be used: {first_line(error)}; expected a TensorFlow Datasets "
+            "name such as mnist, mnist:3.0.1 or cifar10_corrupted/blur_1."
+        ) from None
+    _check_features(builder)
+    prepare(builder)
+    return _read(builder, split)
+
+
+def load_from_directory(directory: Path, split: str) -> ImageDataset:
+    """Loads a dataset from the directory that TFDS wrote, the one with ``dataset_info.json``.
+
+    Raises:
+      InputError: as for ``load_dataset``.
+    """
+    builder = tfds.builder_from_directory(directory)
+    _check_features(builder)
+    return _read(builder, split)
+
+
+def _check_features(builder: tfds.core.DatasetBuilder) -> None:
+    features = builder.info.features
+    found = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
+    image, label = found.get("image"), found.get("label")
+    if image is None or not isinstance(label, tfds.features.ClassLabel):
+        raise InputError(
+            f"dataset {builder.name} has the features {', '.join(found) or features}; expected an "
+            "'image' and a 'label' that is a ClassLabel."
+        )
+    if len(image.shape) != 3 or image.np_dtype not in (np.uint8, np.float32):
+        raise InputError(
+            f"dataset {builder.name} has images of shape {image.shape} and type "
+            f"{np.dtype(image.np_dtype).name}; expected [height, width, channels] of uint8, or of "
+            "float32 in [0, 1]."
+        )
+
+
+def _read(builder: tfds.core.DatasetBuilder, split: str) -> ImageDataset:
+    name = (
+        builder.name
+        if not builder.builder_config
+        else (f"{builder.name}/{builder.builder_config.name}")
+    )
+    parts = resolve_split(name, split, builder.info.splits)
+    images, labels = _arrays(builder, split, name)
+    if images.dtype == np.uint8:
+        images = images.astype(np.float32) / np.float32(255)
+    elif not (images.min() >= 0 and images.max() <= 1):
+        raise InputError(
+            f"dataset {name} has float32 images from {images.min():g} to {images.max():g}; "
+            "expected [0, 1]."
+        )
+    label_feature = builder.info.features["label"]
+    return ImageDataset(
+        name=name,
+        split=split,
+        images=images,
+        labels=labels,
+        indices=np.concatenate([positions for _, positions in parts]),
+        num_classes=label_feature.num_classes,
+        class_names=tuple(label_feature.names),
+        fingerprint=fingerprint_arrays(images, labels),
+    )
+
+
+def _arrays(
+    builder: tfds.core.DatasetBuilder, split: str, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images as stored and labels int64, in the order of the split."""
+    data = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        # One file after the other: an example's place is its position in the split.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+    ).map(lambda example: (example["image"], example["label"]))
+    if None not in builder.info.features["image"].shape:
+        batches = list(data.batch(_BATCH_SIZE).as_numpy_iterator())
+        images = np.concatenate([batch for batch, _ in batches])
+        labels = np.concatenate([batch for _, batch in batches])
+        return images, labels.astype(np.int64)
+    examples: list[tuple[np.ndarray, np.ndarray]] = []
+    for image, label in data.as_numpy_iterator():
+        if examples and image.shape != examples[0][0].shape:
+            raise InputError(
+                f"dataset {name} has images of different sizes ({examples[0][0].shape} and "
+                f"{image.shape}); expected one size. Resize them first."
+            )
+        examples.append((image, label))
+    images = np.stack([image for image, _ in examples])
+    return images, np.array([label for _, label in examples], np.int64)
