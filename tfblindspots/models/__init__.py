@@ -1,1 +1,27 @@
-"""(room)"""
+"""Keras definitions, SavedModel export, and the one seam to models: the classifier."""
+
+from tfblindspots.models.classifier import (
+    Classifier,
+    check_images,
+    check_labels,
+    predict_classes,
+    predict_logits,
+)
+from tfblindspots.models.definition import ModelDefinition
+from tfblindspots.models.loading import load_classifier
+from tfblindspots.models.registry import FAMILIES, get_definition
+from tfblindspots.models.saved_model import ASSETS, export_saved_model
+
+__all__ = [
+    "ASSETS",
+    "FAMILIES",
+    "Classifier",
+    "ModelDefinition",
+    "check_images",
+    "check_labels",
+    "export_saved_model",
+    "get_definition",
+    "load_classifier",
+    "predict_classes",
+    "predict_logits",
+]

@@ -1,0 +1,121 @@
+"""The one seam to models: a classifier maps images in [0, 1] to logits, whatever it is made of."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfblindspots.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A differentiable function from images to logits, and what is known of it."""
+
+    name: str
+    # float32 images [B, H, W, C] in [0, 1] -> float32 logits [B, K]. Differentiable; traceable by
+    # tf.function, also with jit_compile=True. The static batch size carries over to the logits.
+    logits: Callable[[tf.Tensor], tf.Tensor]
+    image_shape: tuple[int, int, int]  # height, width, channels
+    num_classes: int  # K
+    fingerprint: str  # SHA-256 of the files or of the weights, hexadecimal
+    # The model's own output is probabilities: ``logits`` then are their logarithms, which have the
+    # same softmax.
+    probabilities: bool
+
+
+def predict_logits(
+    classifier: Classifier, images: np.ndarray, batch_size: int = 1000
+) -> np.ndarray:
+    """The logits of many images, computed batch by batch in a compiled graph.
+
+    Args:
+      classifier: the model.
+      images: float32 [N, H, W, C]. Values outside [0, 1] are let through, since noise may leave it.
+      batch_size: images at a time; bounds the memory.
+
+    Returns:
+      float32 [N, K].
+
+    Raises:
+      InputError: the images do not fit the model, or it returns NaN for one of them.
+    """
+    _check_rank_and_shape(classifier, images)
+    signature = [tf.TensorSpec([None, *classifier.image_shape], tf.float32)]
+    compiled = tf.function(classifier.logits, input_signature=signature, autograph=False)
+    batches = range(0, len(images), batch_size)
+    logits = np.concatenate(
+        [compiled(tf.constant(images[start : start + batch_size])).numpy() for start in batches]
+    )
+    broken = np.flatnonzero(np.isnan(logits).any(axis=1))
+    if broken.size:
+        raise InputError(
+            f"model {classifier.name} returns NaN for {broken.size} of {len(images)} images, first "
+            f"for number {broken[0]}; expected numbers. Train it again or use another model."
+        )
+    return logits
+
+
+def predict_classes(
+    classifier: Classifier, images: np.ndarray, batch_size: int = 1000
+) -> np.ndarray:
+    """The class with the largest logit, int64 [N]; arguments and errors as ``predict_logits``."""
+    return predict_logits(classifier, images, batch_size).argmax(axis=1).astype(np.int64)
+
+
+def check_images(classifier: Classifier, images: np.ndarray) -> None:
+    """Rejects images that the model is not made for.
+
+    Args:
+      classifier: the model.
+      images: what should be float32 [N, H, W, C] in [0, 1], N at least 1.
+
+    Raises:
+      InputError: rank, shape, dtype or range does not fit.
+    """
+    _check_rank_and_shape(classifier, images)
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):  # also true of NaN
+        raise InputError(
+            f"images range from {low:g} to {high:g}; model {classifier.name} expects values in "
+            "[0, 1]. Scale them first (8-bit images: divide by 255)."
+        )
+
+
+def check_labels(classifier: Classifier, labels: np.ndarray) -> None:
+    """Rejects labels that are not classes of the model.
+
+    Args:
+      classifier: the model.
+      labels: what should be integers [N] in 0..K - 1.
+
+    Raises:
+      InputError: rank, dtype or range does not fit.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(
+            f"labels have shape {labels.shape} and type {labels.dtype}; expected one integer class "
+            "an image, [N]."
+        )
+    if labels.size and not (labels.min() >= 0 and labels.max() < classifier.num_classes):
+        raise InputError(
+            f"labels range from {labels.min()} to {labels.max()}; model {classifier.name} has the "
+            f"classes 0 to {classifier.num_classes - 1}. Use data with the model's classes."
+        )
+
+
+def _check_rank_and_shape(classifier: Classifier, images: np.ndarray) -> None:
+    expected = f"expects float32 [N, {', '.join(map(str, classifier.image_shape))}]"
+    if not isinstance(images, np.ndarray) or images.dtype != np.float32:
+        found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError(
+            f"images are {found}; model {classifier.name} {expected} in [0, 1]. Convert them with "
+            "numpy.asarray(images, numpy.float32), 8-bit images divided by 255."
+        )
+    if images.shape[1:] != classifier.image_shape or not len(images):
+        raise InputError(
+            f"images have shape {list(images.shape)}; model {classifier.name} {expected}, N at "
+            "least 1. Use the data that the model was trained for."
+        )
