@@ -1,0 +1,153 @@
+"""Figures from plain arrays, on white, drawn with matplotlib's Agg backend and no global state."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+DPI = 160
+_INK = "#333333"
+_DIVERGING = "RdBu_r"
+# One hue for each family of the paper's networks, in its order: softmax regressions, networks with
+# two hidden layers, the autoencoder; then what else there may be. Dashes tell them apart in grey.
+_LINES: tuple[tuple[str, str], ...] = (
+    ("#7fb8e0", "solid"),
+    ("#2f7fc1", "solid"),
+    ("#0b3c78", "solid"),
+    ("#f0922b", "dashed"),
+    ("#b3400e", "dashed"),
+    ("#1f8a4c", "dashdot"),
+    ("#8a4fb0", "dotted"),
+    ("#6b6b6b", "dotted"),
+)
+
+
+def sample_positions(count: int, number: int, seed: int) -> np.ndarray:
+    """Draws which examples to show, so that none is picked by its looks.
+
+    Args:
+      count: examples to draw from.
+      number: how many to draw; all of them when there are fewer.
+      seed: of the draw. The same count and seed always give the same positions.
+
+    Returns:
+      int64 [min(number, count)], ascending, without repeats.
+    """
+    generator = np.random.default_rng(abs(seed))
+    return np.sort(generator.choice(count, size=min(number, count), replace=False))
+
+
+def difference_range(original: np.ndarray, adversarial: np.ndarray) -> float:
+    """The largest change of a pixel, which is where the difference's colour scale ends."""
+    return float(np.max(np.abs(adversarial - original), initial=0.0)) or 1.0
+
+
+def examples_figure(
+    original: np.ndarray, adversarial: np.ndarray, captions: Sequence[str]
+) -> Figure:
+    """Originals, differences and adversarial images in three rows, a sample a column (E4).
+
+    The difference has a diverging scale that is symmetric about no change and ends at
+    ``difference_range``; with colour images each channel is shifted and scaled alike.
+
+    Args:
+      original: float32 [N, H, W, C] in [0, 1], N at least 1, C 1 or 3.
+      adversarial: the same shape and range.
+      captions: N texts to stand above the columns.
+    """
+    limit = difference_range(original, adversarial)
+    columns = len(original)
+    # All in inches: margins for the rows' names, the captions and the colour scale.
+    side, gap, left, right, top = 1.0, 0.06, 1.0, 0.75, 0.48
+    width, height = left + columns * (side + gap) + right, top + 3 * (side + gap)
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    rows = (
+        ("original", original, (0.0, 1.0), "gray"),
+        ("difference", adversarial - original, (-limit, limit), _DIVERGING),
+        ("adversarial", adversarial, (0.0, 1.0), "gray"),
+    )
+    for row, (name, images, (low, high), colours) in enumerate(rows):
+        bottom = (2 - row) * (side + gap) + gap / 2
+        for column, image in enumerate(images):
+            position = (left + column * (side + gap), bottom, side, side)
+            axes = _axes(figure, position)
+            if image.shape[-1] == 1:
+                axes.imshow(image[..., 0], vmin=low, vmax=high, cmap=colours)
+            else:
+                axes.imshow(np.clip((image - low) / (high - low), 0, 1))
+            if row == 0:
+                axes.set_title(captions[column], fontsize=9, color=_INK, pad=4, parse_math=False)
+            if column == 0:
+                axes.set_ylabel(
+                    name, rotation=0, ha="right", va="center", fontsize=11, color=_INK, labelpad=8
+                )
+        if row == 1 and images.shape[-1] == 1:
+            scale = _axes(figure, (width - right + 0.06, bottom, 0.09, side))
+            mappable = ScalarMappable(Normalize(-limit, limit), _DIVERGING)
+            bar = figure.colorbar(mappable, cax=scale, ticks=[-limit, 0, limit])
+            bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=9, color=_INK)
+            bar.outline.set_visible(False)
+    return figure
+
+
+def _axes(figure: Figure, inches: tuple[float, float, float, float]) -> Axes:
+    """Axes at (left, bottom, width, height), with a thin frame and no ticks."""
+    width, height = figure.get_size_inches()
+    left, bottom, across, up = inches
+    axes = figure.add_axes((left / width, bottom / height, across / width, up / height))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(color="#bbbbbb", linewidth=0.6)
+    return axes
+
+
+def distortions_figure(distortions: Mapping[str, np.ndarray], limit: float) -> Figure:
+    """Cumulative distributions of the distortions, a line a network, with a dot at each mean.
+
+    Cumulative curves, since six overlapping histograms hide each other, and since a height can be
+    read off: the share of images that a perturbation of at most that size turns over.
+
+    Args:
+      distortions: by label, float [N] with N at least 1, in the order of the legend.
+      limit: where the horizontal axis ends, so that several figures can share it.
+    """
+    figure = Figure(figsize=(6.4, 4.3), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    handles, labels = [], []
+    for position, (label, values) in enumerate(distortions.items()):
+        colour, dashes = _LINES[position % len(_LINES)]
+        mean = float(np.mean(values))
+        handles.append(axes.ecdf(values, color=colour, linestyle=dashes, linewidth=1.9))
+        axes.plot(mean, np.mean(values <= mean), "o", color=colour, markersize=5.5, zorder=3)
+        # The number stands first, since a leading underscore would keep a label out of the legend.
+        labels.append(f"{mean:#.3g}  {label}")
+    axes.set_xlim(0, limit)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("distortion (root mean square per pixel)", color=_INK)
+    axes.set_ylabel("share of images", color=_INK)
+    axes.grid(color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(color=_INK, labelcolor=_INK)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    legend = axes.legend(
+        handles, labels, title="mean  network", fontsize=9, loc="lower right", framealpha=0.9
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file; the same figure always gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()

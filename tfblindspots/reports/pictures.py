@@ -1,0 +1,179 @@
+"""The report's pictures, made from the adversarial sets on disk and written as PNG files."""
+
+import base64
+import math
+import os
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from tfblindspots import adversarial_sets
+from tfblindspots.artifacts import atomic_path
+from tfblindspots.errors import InputError
+from tfblindspots.reports import figures, formatting
+from tfblindspots.reports.results import Results
+
+SETS = "adversarial_sets"
+FIGURES = "figures"
+SAMPLES = 10
+# Beyond this quantile a few images would squeeze all others into a corner of the plot.
+_SHOWN_QUANTILE = 0.999
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file with what is said of it."""
+
+    file: str  # relative to the report
+    data: bytes
+    title: str
+    caption: str
+
+    @property
+    def data_uri(self) -> str:
+        """The file itself as a URI, for a report without other files."""
+        return f"data:image/png;base64,{base64.b64encode(self.data).decode()}"
+
+    @property
+    def link(self) -> str:
+        """``file`` as a relative URL."""
+        return urllib.parse.quote(self.file)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures of a report."""
+
+    examples: tuple[Picture, ...]  # E4, one a network
+    distributions: tuple[Picture, ...]  # one a target
+    notes: tuple[str, ...]  # what could not be shown, and why
+
+
+def make_pictures(output_dir: str | os.PathLike[str], results: Results) -> Pictures:
+    """Draws from every adversarial set in ``OUTPUT/adversarial_sets/TARGET/NAME``.
+
+    One set is in memory at a time. Sets that are absent or unfinished are noted and left out.
+
+    Args:
+      output_dir: directory with the sets; the figures are written to its ``figures``.
+      results: says which networks and targets there are, and the seed by which samples are drawn.
+    """
+    root = Path(output_dir)
+    examples: list[Picture] = []
+    notes: list[str] = []
+    distortions: dict[str, dict[str, np.ndarray]] = {}
+    for target in results.targets:
+        called = formatting.target(target)
+        # Names come from a file that anyone may have edited: they are looked up, never joined.
+        present = _entries(_entries(root / SETS).get(target))
+        for network in results.networks:
+            if network.name not in present:
+                notes.append(f"There is no adversarial set of {network.title}, {called}.")
+                continue
+            try:
+                found = _read(present[network.name], results.seed or 0)
+            except InputError as error:
+                logging.warning("%s", error)
+                notes.append(f"{network.title}, {called}: {error}")
+                continue
+            if found.turned.size:
+                distortions.setdefault(target, {})[network.title] = found.turned
+            if target == results.targets[0]:
+                file = f"{FIGURES}/examples_{target}_{network.name}.png"
+                examples.append(_examples(file, f"{network.title}, {called}", found))
+    pictures = Pictures(tuple(examples), _distributions(distortions), tuple(notes))
+    for picture in (*pictures.examples, *pictures.distributions):
+        with atomic_path(root / picture.file) as temporary:
+            temporary.write_bytes(picture.data)
+    return pictures
+
+
+def _entries(directory: Path | None) -> dict[str, Path]:
+    if directory is None or not directory.is_dir():
+        return {}
+    return {entry.name: entry for entry in directory.iterdir()}
+
+
+@dataclass(frozen=True)
+class _Set:
+    """What is kept of an adversarial set."""
+
+    adversarial: int  # images that are, to begin with or by the attack
+    mean_distortion: float  # of these
+    turned: np.ndarray  # distortions of the correctly classified images that the attack turned over
+    shown: dict[str, np.ndarray]  # the fields of the examples that are drawn
+
+
+def _read(directory: Path, seed: int) -> _Set:
+    found = adversarial_sets.read_adversarial_set(directory).examples
+    positions = figures.sample_positions(len(found["label"]), SAMPLES, seed)
+    success = found["success"] == 1
+    correct = found["original_prediction"] == found["label"]
+    return _Set(
+        adversarial=int(success.sum()),
+        mean_distortion=_mean(found["distortion"][success]),
+        turned=found["distortion"][correct & success],
+        shown={name: values[positions] for name, values in found.items()},
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values, dtype=np.float64)) if values.size else math.nan
+
+
+def _examples(file: str, title: str, found: _Set) -> Picture:
+    original, adversarial = found.shown["original"], found.shown["image"]
+    captions = [
+        _caption({name: values[i] for name, values in found.shown.items()})
+        for i in range(len(original))
+    ]
+    shown_distortion = _mean(found.shown["distortion"][found.shown["success"] == 1])
+    largest = figures.difference_range(original, adversarial)
+    return Picture(
+        file=file,
+        data=figures.png(figures.examples_figure(original, adversarial, captions)),
+        title=title,
+        caption=(
+            f"{title}. Mean distortion {formatting.distortion(found.mean_distortion)} over all "
+            f"{formatting.count(found.adversarial)} adversarial images, "
+            f"{formatting.distortion(shown_distortion)} over those shown. The difference’s scale "
+            f"runs from −{largest:.2g} (blue) to +{largest:.2g} (red) of a pixel’s range."
+        ),
+    )
+
+
+def _caption(example: Mapping[str, Any]) -> str:
+    before, after = example["original_prediction"], example["prediction"]
+    if before != example["label"]:
+        return f"{before}\nmisclassified"
+    if not example["success"]:
+        return f"{before}\nnone found"
+    return f"{before} → {after}\n{formatting.distortion(float(example['distortion']))}"
+
+
+def _distributions(distortions: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Picture, ...]:
+    limit = max(
+        (
+            float(np.quantile(values, _SHOWN_QUANTILE))
+            for by_network in distortions.values()
+            for values in by_network.values()
+        ),
+        default=0.0,
+    )
+    return tuple(
+        Picture(
+            file=f"{FIGURES}/distortions_{target}.png",
+            data=figures.png(figures.distortions_figure(by_network, 1.02 * limit or 1.0)),
+            title=f"Distortions, {formatting.target(target)}",
+            caption=(
+                f"{formatting.target(target).capitalize()}: share of the correctly classified "
+                "images whose minimum distortion is at most the value below. Dots mark the means."
+            ),
+        )
+        for target, by_network in distortions.items()
+    )
