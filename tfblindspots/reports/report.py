@@ -125,7 +125,9 @@ def _facts(results: Results) -> list[tuple[str, str]]:
 def _tally(claims: tuple[Claim, ...]) -> str:
     counts = Counter(claim.verdict for claim in claims)
     return ", ".join(
-        f"{counts[verdict]} × {verdict.value}" for verdict in Verdict if counts[verdict]
+        f"{counts[verdict]}\N{NO-BREAK SPACE}× {verdict.value}"
+        for verdict in Verdict
+        if counts[verdict]
     )
 
 
