@@ -1,1 +1,14 @@
-"""(room)"""
+"""Adversarial sets on disk: TFRecord shards that TensorFlow Datasets and plain TensorFlow read."""
+
+from tfblindspots.adversarial_sets.reader import AdversarialSet, read_adversarial_set
+from tfblindspots.adversarial_sets.schema import FIELDS, Field, feature_description
+from tfblindspots.adversarial_sets.writer import AdversarialSetWriter
+
+__all__ = [
+    "FIELDS",
+    "AdversarialSet",
+    "AdversarialSetWriter",
+    "Field",
+    "feature_description",
+    "read_adversarial_set",
+]

@@ -1,0 +1,165 @@
+"""Sets are read back as they were written, by this package and by others."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tfblindspots.adversarial_sets import FIELDS, read_adversarial_set
+from tfblindspots.artifacts import read_json, write_json
+from tfblindspots.errors import InputError
+
+_SHARD = "adversarial_set-train.tfrecord-00001-of-00003"
+
+# Runs where this package cannot be imported, and prints what it read as JSON.
+_FOREIGN_READER = """
+import sys
+sys.modules["tfblindspots"] = None  # Importing it raises.
+import glob
+import json
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+directory = sys.argv[1]
+builder = tfds.builder_from_directory(directory)
+by_tfds = [
+    {name: value.numpy() for name, value in example.items()}
+    for example in builder.as_dataset(split="train")
+]
+by_tfds.sort(key=lambda example: example["index"])
+description = {
+    "image": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
+    "original": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
+    **{
+        name: tf.io.FixedLenFeature([], tf.int64)
+        for name in "label original_prediction prediction target success index evaluations".split()
+    },
+    **{
+        name: tf.io.FixedLenFeature([], tf.float32) for name in ("c", "distortion", "l2", "linf")
+    },
+    "status": tf.io.FixedLenFeature([], tf.string),
+}
+shards = sorted(glob.glob(directory + "/*.tfrecord-*"))
+by_tensorflow = [
+    {name: value.numpy() for name, value in tf.io.parse_single_example(record, description).items()}
+    for record in tf.data.TFRecordDataset(shards)
+]
+by_tensorflow.sort(key=lambda example: example["index"])
+supervised = next(iter(builder.as_dataset(split="train[:1]", as_supervised=True)))
+
+def plain(value):
+    return value.decode() if isinstance(value, bytes) else value.tolist()
+
+json.dump(
+    {
+        "features": sorted(builder.info.features),
+        "class_names": builder.info.features["label"].names,
+        "num_examples": builder.info.splits["train"].num_examples,
+        "supervised": [list(tensor.shape) for tensor in supervised],
+        "tfds": [{name: plain(value) for name, value in e.items()} for e in by_tfds],
+        "tensorflow": [{name: plain(value) for name, value in e.items()} for e in by_tensorflow],
+    },
+    sys.stdout,
+)
+"""
+
+
+def test_round_trip(tmp_path, write_set):
+    examples = write_set()
+    found = read_adversarial_set(tmp_path / "set")
+    assert found.name == "set"
+    assert found.source_split == "train"
+    assert found.manifest == read_json(tmp_path / "set" / "manifest.json")
+    assert list(found.examples) == [field.name for field in FIELDS]
+    for field in FIELDS:
+        assert found.examples[field.name].dtype == field.dtype
+        np.testing.assert_array_equal(found.examples[field.name], examples[field.name])
+    assert all(type(status) is str for status in found.examples["status"])
+
+
+def test_others_read_it_where_this_package_is_not_installed(tmp_path, write_set):
+    examples = write_set()
+    result = subprocess.run(
+        [sys.executable, "-c", _FOREIGN_READER, str(tmp_path / "set")],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(result.stdout)
+    assert found["features"] == sorted(examples)
+    assert found["class_names"] == ["a", "b", "c", "d", "e"]
+    assert found["num_examples"] == 23
+    assert found["supervised"] == [[4, 3, 2], []]
+    order = np.argsort(examples["index"])
+    for reader in ("tfds", "tensorflow"):
+        assert len(found[reader]) == 23
+        for name, values in examples.items():
+            read = np.array([example[name] for example in found[reader]])
+            np.testing.assert_array_equal(read.astype(values.dtype), values[order])
+
+
+def test_refuses_what_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="set does not exist; expected a finished adversarial_set"):
+        read_adversarial_set(tmp_path / "set")
+
+
+def test_refuses_a_missing_shard(tmp_path, write_set):
+    write_set()
+    (tmp_path / "set" / _SHARD).unlink()
+    with pytest.raises(InputError, match=rf"{_SHARD} is missing; expected 3 shards\. Copy the set"):
+        read_adversarial_set(tmp_path / "set")
+
+
+def _record_ends(data):
+    """Where the records of a TFRecord file end: lengths, checksums and contents alternate."""
+    ends = [0]
+    while ends[-1] < len(data):
+        length = int.from_bytes(data[ends[-1] : ends[-1] + 8], "little")
+        ends.append(ends[-1] + 16 + length)
+    return ends
+
+
+def _truncate_inside(data):
+    return data[:-5]
+
+
+def _truncate_between(data):
+    return data[: _record_ends(data)[4]]
+
+
+def _repeat_a_record(data):
+    return data + data[: _record_ends(data)[1]]
+
+
+def _flip_a_bit(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (_truncate_inside, "is truncated or damaged; expected 10 examples"),
+        (_truncate_between, "holds 4 examples; expected 10 examples"),
+        (_repeat_a_record, "holds 11 examples; expected 10 examples"),
+        (_flip_a_bit, "is truncated or damaged; expected 10 examples"),
+        (lambda data: b"", "holds 0 examples; expected 10 examples"),
+    ],
+)
+def test_refuses_a_damaged_shard_by_name(tmp_path, write_set, damage, problem):
+    write_set()
+    path = tmp_path / "set" / _SHARD
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=rf"{_SHARD} {problem}\. Copy the set again, whole"):
+        read_adversarial_set(tmp_path / "set")
+
+
+def test_refuses_records_of_other_shapes(tmp_path, write_set):
+    write_set()
+    path = tmp_path / "set" / "manifest.json"
+    write_json(path, {**read_json(path), "image_shape": [4, 4, 2]})
+    with pytest.raises(InputError, match=r"set holds records of other fields or shapes; expected "):
+        read_adversarial_set(tmp_path / "set")

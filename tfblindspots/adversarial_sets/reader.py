@@ -1,0 +1,121 @@
+"""Reads an adversarial set back into memory."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfblindspots.adversarial_sets.layout import Layout
+from tfblindspots.adversarial_sets.schema import FIELDS, feature_description
+from tfblindspots.adversarial_sets.writer import KIND
+from tfblindspots.artifacts import MANIFEST, read_manifest
+from tfblindspots.errors import InputError
+
+# What is read, and what is parsed, at once.
+_CHUNK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class AdversarialSet:
+    """An adversarial set in memory.
+
+    Attributes:
+      name: of the set's directory.
+      source_split: the split that the images come from, such as ``"train"``.
+      examples: an array for each of ``FIELDS``, by name, in the order in which they were written:
+        images float32 [N, H, W, C] in [0, 1], ``status`` of str objects [N], the others int64 or
+        float32 [N].
+      manifest: what ``manifest.json`` says.
+    """
+
+    name: str
+    source_split: str
+    examples: dict[str, np.ndarray]
+    manifest: dict[str, Any]
+
+
+def read_adversarial_set(directory: str | os.PathLike[str]) -> AdversarialSet:
+    """Reads a set that ``AdversarialSetWriter`` finished.
+
+    Args:
+      directory: of the set.
+
+    Returns:
+      The set, whole.
+
+    Raises:
+      InputError: there is no directory or manifest, the manifest is of another kind, or a shard is
+        missing, truncated or damaged.
+    """
+    root = Path(directory)
+    manifest = read_manifest(root, KIND)
+    layout = Layout.from_manifest(manifest, root / MANIFEST)
+    paths = layout.shard_paths(root)
+    for path in paths:
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing; expected {len(paths)} shards. Copy the set again, whole, or "
+                "make it again."
+            )
+    return AdversarialSet(
+        name=root.resolve().name,
+        source_split=layout.source_split,
+        examples=_read_shards(paths, layout),
+        manifest=manifest,
+    )
+
+
+def _read_shards(paths: list[Path], layout: Layout) -> dict[str, np.ndarray]:
+    description = feature_description(layout.image_shape)
+    example_bytes = 2 * 4 * math.prod(layout.image_shape)
+    batches = (
+        tf.data.TFRecordDataset([os.fspath(path) for path in paths], buffer_size=_CHUNK_BYTES)
+        .batch(max(1, _CHUNK_BYTES // example_bytes))
+        .map(lambda records: tf.io.parse_example(records, description), tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    count = layout.num_examples
+    examples = {
+        field.name: np.empty((count, *description[field.name].shape), field.dtype)
+        for field in FIELDS
+    }
+    first = 0
+    try:
+        for batch in batches.as_numpy_iterator():
+            last = first + len(batch["index"])
+            if last > count:
+                raise _damaged(paths, layout)
+            for name, values in batch.items():
+                examples[name][first:last] = values
+            first = last
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+        raise _damaged(paths, layout) from None
+    if first < count:
+        raise _damaged(paths, layout)
+    examples["status"] = np.array([text.decode() for text in examples["status"]], dtype=object)
+    return examples
+
+
+def _damaged(paths: list[Path], layout: Layout) -> InputError:
+    """Finds the shard that could not be read, which TensorFlow's own errors do not name."""
+    for shard, path in enumerate(paths):
+        first, last = layout.shard_range(shard)
+        records = tf.data.TFRecordDataset(os.fspath(path))
+        try:
+            found = int(records.reduce(np.int64(0), lambda count, _: count + 1))
+        except tf.errors.DataLossError:
+            found = None
+        if found != last - first:
+            problem = "is truncated or damaged" if found is None else f"holds {found} examples"
+            return InputError(
+                f"{path} {problem}; expected {last - first} examples. Copy the set again, whole, "
+                "or make it again."
+            )
+    return InputError(
+        f"{paths[0].parent} holds records of other fields or shapes; expected images of "
+        f"{list(layout.image_shape)}. Make the set again."
+    )
