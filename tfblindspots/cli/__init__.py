@@ -1,1 +1,21 @@
-"""(room)"""
+"""What scripts share: flags, their checks, and how a script starts and ends."""
+
+from tfblindspots.cli.flags import (
+    define_attack_size_flags,
+    define_dataset_flags,
+    define_output_flag,
+    define_seed_flag,
+    numbers,
+)
+from tfblindspots.cli.startup import guard, on_terminal, run
+
+__all__ = [
+    "define_attack_size_flags",
+    "define_dataset_flags",
+    "define_output_flag",
+    "define_seed_flag",
+    "guard",
+    "numbers",
+    "on_terminal",
+    "run",
+]

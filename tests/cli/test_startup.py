@@ -1,0 +1,137 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tfblindspots
+from tfblindspots import cli
+from tfblindspots.errors import InputError
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = Path(tfblindspots.__file__).parent
+
+
+def run_script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(path), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A script with one required flag; it never gets to import TensorFlow."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        '"""Greets.\n\nExample:\n\n  python script.py --name=you\n"""\n'
+        "from absl import flags\n"
+        "from tfblindspots import cli\n"
+        "cli.define_seed_flag()\n"
+        "flags.DEFINE_string('name', None, 'whom to greet')\n"
+        "def main():\n"
+        "    raise AssertionError('the flags were wrong')\n"
+        "if __name__ == '__main__':\n"
+        "    cli.run(main, required=['name'])\n"
+    )
+    return path
+
+
+def raising(error: BaseException):
+    def main() -> None:
+        raise error
+
+    return main
+
+
+def test_a_success_has_status_0(capsys):
+    assert cli.guard(lambda: None) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("the model is missing; name one."), "the model is missing; name one."),
+        (InputError("two\n  lines"), "two lines"),
+        (
+            OSError(28, "No space left on device", "a/b"),
+            "[Errno 28] No space left on device: 'a/b'",
+        ),
+    ],
+)
+def test_a_mistake_of_the_user_is_one_line(error, line, capsys):
+    assert cli.guard(raising(error)) == 1
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.guard(raising(ZeroDivisionError()))
+
+
+def test_an_interruption_says_how_to_resume(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["scripts/attack.py", "--output_dir=my results"])
+    assert cli.guard(raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == (
+        "\ninterrupted: nothing is half-written; to resume, run the same command again: "
+        "python scripts/attack.py '--output_dir=my results'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--name must be given; see --help for an example."),
+        (["--name="], "--name must be given; see --help for an example."),
+        (
+            ["--name=you", "stray", "two words"],
+            "unexpected argument stray 'two words'; every setting is a flag, --name=value. "
+            "See --help.",
+        ),
+        (["--nam=you"], "Unknown command line flag 'nam'. Did you mean: name? See --help."),
+        (
+            ["--name=you", "--seed=-1"],
+            "flag --seed=-1: -1 is not a non-negative integer. See --help.",
+        ),
+        (
+            ["--flagfile=absent"],
+            "Unable to open flagfile: [Errno 2] No such file or directory: 'absent'. See --help.",
+        ),
+    ],
+)
+def test_a_wrong_flag_is_one_line(script, arguments, message):
+    result = run_script(script, *arguments)
+    assert result.stderr == f"error: {message}\n"
+    assert result.returncode == 1
+    assert result.stdout == ""
+
+
+def test_help_explains_itself_and_succeeds(script):
+    result = run_script(script, "--help")
+    assert result.returncode == 0
+    assert "python script.py --name=you" in result.stdout
+    assert "--name: whom to greet" in result.stdout
+    # Shared flags are listed as the script's own.
+    assert "--seed: seed of all random numbers" in result.stdout
+    assert "tfblindspots.cli" not in result.stdout
+
+
+def test_tensorflow_starts_in_silence_and_only_our_information_is_shown(tmp_path):
+    path = tmp_path / "script.py"
+    ours = PACKAGE / "data" / "anything.py"
+    path.write_text(
+        "from absl import logging\n"
+        "from tfblindspots import cli\n"
+        "def main():\n"
+        "    import tensorflow as tf\n"
+        "    tf.constant(1)\n"
+        f"    exec(compile('logging.info(\"ours\")', {str(ours)!r}, 'exec'), globals())\n"
+        "    logging.info('theirs')\n"
+        "    logging.warning('careful')\n"
+        "    print('done')\n"
+        "if __name__ == '__main__':\n"
+        "    cli.run(main)\n"
+    )
+    result = run_script(path)
+    assert result.stdout == "done\n"
+    assert result.stderr == "ours\ncareful\n"
+    assert result.returncode == 0

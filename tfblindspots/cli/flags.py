@@ -1,0 +1,106 @@
+"""The flags that several scripts share, each defined in one place and at most once a process.
+
+A flag's default must not depend on the script: importing two scripts in one process (as tests do)
+would give both the first one's. Where scripts differ the default is None, the script replaces it,
+and its help says by what.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+from tfblindspots.errors import InputError
+
+# Makes absl's --help list these flags under the script that asks for them.
+flags.disclaim_key_flags()
+
+
+def define_dataset_flags(*, split: str | None = None, what: str = "images") -> None:
+    """``--dataset``, ``--data_dir`` and ``--split``.
+
+    Args:
+      split: the split that the script takes when none is given; None leaves ``--split`` out.
+      what: what the script does with the images, for the help.
+    """
+    _define(
+        flags.DEFINE_string,
+        "dataset",
+        None,
+        f"{what}: digits (embedded, needs no network), a TensorFlow Datasets name such as mnist, "
+        "or the path of a TFDS directory",
+    )
+    _define(
+        flags.DEFINE_string,
+        "data_dir",
+        None,
+        "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
+        "~/tensorflow_datasets)",
+    )
+    if split is not None:
+        _define(
+            flags.DEFINE_string,
+            "split",
+            None,
+            f"split of --dataset in TFDS syntax, such as test or train[:500] (default: {split})",
+        )
+
+
+def define_output_flag(what: str) -> None:
+    """``--output_dir``, the directory of ``what``."""
+    _define(flags.DEFINE_string, "output_dir", None, f"directory of {what}; new or empty")
+
+
+def define_seed_flag() -> None:
+    """``--seed``."""
+    _define(
+        flags.DEFINE_integer,
+        "seed",
+        0,
+        "seed of all random numbers: the same seed on the same machine gives the same result",
+        lower_bound=0,
+    )
+
+
+def define_attack_size_flags() -> None:
+    """``--num_examples`` and ``--shard_size``."""
+    _define(
+        flags.DEFINE_integer,
+        "num_examples",
+        None,
+        "attack only this many images, the first ones (default: all)",
+        lower_bound=1,
+    )
+    _define(
+        flags.DEFINE_integer,
+        "shard_size",
+        5000,
+        "examples a file; an interrupted run resumes after the last complete file",
+        lower_bound=1,
+    )
+
+
+def numbers(name: str) -> list[float]:
+    """The value of a list flag as numbers.
+
+    Raises:
+      InputError: an entry is not a number of at least 0.
+    """
+    values = []
+    for text in flags.FLAGS[name].value:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value >= 0):
+            raise InputError(
+                f"--{name} holds {text!r}; expected numbers of at least 0, such as 0.1,0.3."
+            )
+        values.append(value)
+    return values
+
+
+def _define(define: Callable[..., Any], name: str, default: Any, text: str, **limits: Any) -> None:
+    if name not in flags.FLAGS:
+        define(name, default, text, **limits)
