@@ -28,9 +28,7 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
     """
     if builder.is_prepared():
         return
-    data_dir = Path(builder.data_path).parents[1]
-    if builder.builder_config:
-        data_dir = data_dir.parent
+    data_dir = Path(builder.data_dir_root)
     downloads = data_dir / "downloads" / builder.name
     try:
         # TFDS retries for minutes before it gives up; whether there is a network shows at once.

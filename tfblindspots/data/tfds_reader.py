@@ -54,8 +54,8 @@ def _check_features(builder: tfds.core.DatasetBuilder) -> None:
     image, label = found.get("image"), found.get("label")
     if image is None or not isinstance(label, tfds.features.ClassLabel):
         raise InputError(
-            f"dataset {builder.name} has the features {', '.join(found) or features}; expected an "
-            "'image' and a 'label' that is a ClassLabel."
+            f"dataset {builder.name} has the features {', '.join(sorted(found)) or features}; "
+            "expected an 'image' and a 'label' that is a ClassLabel."
         )
     if len(image.shape) != 3 or image.np_dtype not in (np.uint8, np.float32):
         raise InputError(

@@ -42,11 +42,11 @@ def predict_logits(
       InputError: the images do not fit the model, or it returns NaN for one of them.
     """
     _check_rank_and_shape(classifier, images)
-    signature = [tf.TensorSpec([None, *classifier.image_shape], tf.float32)]
-    compiled = tf.function(classifier.logits, input_signature=signature, autograph=False)
-    batches = range(0, len(images), batch_size)
+    batch = tf.TensorSpec([None, *classifier.image_shape], tf.float32)
+    compiled = tf.function(classifier.logits, autograph=False).get_concrete_function(batch)
+    starts = range(0, len(images), batch_size)
     logits = np.concatenate(
-        [compiled(tf.constant(images[start : start + batch_size])).numpy() for start in batches]
+        [compiled(tf.constant(images[start : start + batch_size])).numpy() for start in starts]
     )
     broken = np.flatnonzero(np.isnan(logits).any(axis=1))
     if broken.size:

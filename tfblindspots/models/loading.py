@@ -138,6 +138,11 @@ def _from_saved_model(path: Path) -> _Source:
 
     # assets.extra and fingerprint.pb differ from one export of the same weights to the next.
     fingerprint = fingerprint_path(path, ignore=["assets.extra/*", "fingerprint.pb"])
+    if spec.shape.rank is None:
+        raise InputError(
+            f"model {path} takes input of unknown rank; expected images [any, height, width, "
+            "channels] with height, width and channels fixed."
+        )
     return _Source(function, tuple(spec.shape), fingerprint)
 
 
@@ -165,7 +170,14 @@ def _probe(
 ) -> np.ndarray:
     """What the model returns for a few random images, checked to be [B, K] and numbers."""
     images = np.random.default_rng(0).random((_PROBE_COUNT, *image_shape), np.float32)
-    outputs = np.asarray(function(tf.constant(images)))
+    try:
+        outputs = function(tf.constant(images)).numpy()
+    # What a stranger's graph raises is not known beforehand.
+    except Exception as error:
+        raise InputError(
+            f"model {name} fails on random images of shape {list(images.shape)} "
+            f"({_first_line(error)}); expected a model that takes any number of images."
+        ) from None
     if outputs.ndim != 2 or len(outputs) != _PROBE_COUNT or outputs.shape[1] < 2:
         raise InputError(
             f"model {name} returns shape {list(outputs.shape)} for {_PROBE_COUNT} images; expected "

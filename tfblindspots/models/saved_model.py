@@ -42,7 +42,7 @@ def export_saved_model(
     # Plain variables: tracking the Keras model would export Keras's own bookkeeping as well.
     module.weights = [weight.value for weight in model.weights]
     signatures = _signatures(model)
-    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
+    uncompiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     with atomic_path(directory) as temporary:
         tf.saved_model.save(module, temporary, signatures=signatures)
         assets = temporary / ASSETS
@@ -54,7 +54,7 @@ def export_saved_model(
 def _signatures(model: keras.Model) -> dict[str, Callable[[tf.Tensor], dict[str, tf.Tensor]]]:
     classifier = load_classifier(model)
     layers = {layer.name: layer.output for layer in model.layers[1:]}
-    activations = keras.Model(model.inputs, layers)
+    activations = keras.Model(model.inputs[0], layers)
     images = tf.TensorSpec([None, *classifier.image_shape], tf.float32, name="images")
 
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:

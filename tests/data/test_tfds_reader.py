@@ -1,0 +1,126 @@
+"""Directories as TFDS writes them, of several shards and of unusual features."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tfblindspots.data import load_dataset
+from tfblindspots.data.download import quietly
+from tfblindspots.errors import InputError
+
+_LABEL = tfds.features.ClassLabel(names=["a", "b"])
+_RGB = {"image": tfds.features.Image(shape=(6, 5, 3)), "label": _LABEL}
+
+
+def _write(
+    directory: Path, examples: list[dict[str, Any]], features: dict[str, Any], num_shards: int = 1
+) -> str:
+    """Writes a dataset ``tiny`` with the split ``train`` and returns its directory."""
+    with tfds.core.registered.skip_registration():
+
+        class Tiny(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self) -> tfds.core.DatasetInfo:
+                return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+            def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+                return {"train": enumerate(examples)}
+
+            def _generate_examples(self) -> None:
+                raise NotImplementedError
+
+    builder = Tiny(data_dir=directory)
+    config = tfds.download.DownloadConfig(num_shards=num_shards)
+    with quietly():
+        builder.download_and_prepare(download_config=config)
+    return str(builder.data_path)
+
+
+def _rgb_examples(count: int) -> list[dict[str, Any]]:
+    images = np.random.default_rng(7).integers(0, 256, (count, 6, 5, 3), np.uint8)
+    return [{"image": image, "label": number % 2} for number, image in enumerate(images)]
+
+
+def test_images_come_shard_by_shard_in_file_order(tmp_path: Path) -> None:
+    directory = _write(tmp_path, _rgb_examples(50), _RGB, num_shards=4)
+    dataset = load_dataset(directory, "train")
+    files = sorted(map(str, Path(directory).glob("*.tfrecord*")))
+    assert len(files) == 4
+    features = tfds.builder_from_directory(directory).info.features
+    stored = [
+        features.deserialize_example_np(record.numpy()) for record in tf.data.TFRecordDataset(files)
+    ]
+    expected = np.stack([example["image"] for example in stored]) / np.float32(255)
+    np.testing.assert_array_equal(dataset.images, expected)
+    np.testing.assert_array_equal(dataset.labels, [example["label"] for example in stored])
+    part = load_dataset(directory, "train[11:31]")
+    np.testing.assert_array_equal(part.images, dataset.images[11:31])
+    assert part.indices.tolist() == list(range(11, 31))
+    assert (part.name, part.num_classes, part.class_names) == ("tiny", 2, ("a", "b"))
+
+
+def test_float_images_are_taken_as_they_are(tmp_path: Path) -> None:
+    features = {**_RGB, "image": tfds.features.Tensor(shape=(2, 2, 1), dtype=np.float32)}
+    image = np.array([[[0.1], [0.0]], [[1.0], [0.7]]], np.float32)
+    directory = _write(tmp_path, [{"image": image, "label": 1}], features)
+    np.testing.assert_array_equal(load_dataset(directory, "train").images, image[np.newaxis])
+
+
+def test_images_without_a_declared_size_may_have_one(tmp_path: Path) -> None:
+    features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
+    directory = _write(tmp_path, _rgb_examples(3), features)
+    assert load_dataset(directory, "train").images.shape == (3, 6, 5, 3)
+
+
+def test_rejects_images_of_different_sizes(tmp_path: Path) -> None:
+    features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
+    small = {"image": np.zeros((4, 4, 3), np.uint8), "label": 0}
+    directory = _write(tmp_path, [*_rgb_examples(3), small], features)
+    with pytest.raises(InputError, match=r"tiny has images of different sizes \(.*\); expected on"):
+        load_dataset(directory, "train")
+
+
+def test_rejects_float_images_out_of_range(tmp_path: Path) -> None:
+    features = {**_RGB, "image": tfds.features.Tensor(shape=(1, 1, 1), dtype=np.float32)}
+    example = {"image": np.full((1, 1, 1), 255, np.float32), "label": 1}
+    directory = _write(tmp_path, [example], features)
+    with pytest.raises(InputError, match=r"tiny has float32 images from 255 to 255; expected \[0,"):
+        load_dataset(directory, "train")
+
+
+@pytest.mark.parametrize(
+    ("features", "example", "message"),
+    [
+        (
+            {"image": _RGB["image"], "digit": _LABEL},
+            {"image": np.zeros((6, 5, 3), np.uint8), "digit": 0},
+            "tiny has the features digit, image; expected an 'image' and a 'label' that is a Class",
+        ),
+        (
+            {"image": _RGB["image"], "label": tfds.features.Scalar(np.int64)},
+            {"image": np.zeros((6, 5, 3), np.uint8), "label": 0},
+            "tiny has the features image, label; expected an 'image' and a 'label' that is a Class",
+        ),
+        (
+            {"image": tfds.features.Tensor(shape=(4,), dtype=np.uint8), "label": _LABEL},
+            {"image": np.zeros(4, np.uint8), "label": 0},
+            r"tiny has images of shape \(4,\) and type uint8; expected \[height, width, channels\]",
+        ),
+        (
+            {"image": tfds.features.Image(shape=(2, 2, 1), dtype=np.uint16), "label": _LABEL},
+            {"image": np.zeros((2, 2, 1), np.uint16), "label": 0},
+            r"tiny has images of shape \(2, 2, 1\) and type uint16; expected \[height, width",
+        ),
+    ],
+)
+def test_rejects_features(
+    tmp_path: Path, features: dict[str, Any], example: dict[str, Any], message: str
+) -> None:
+    directory = _write(tmp_path, [example], features)
+    with pytest.raises(InputError, match=message):
+        load_dataset(directory, "train")
