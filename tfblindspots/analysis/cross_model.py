@@ -1,0 +1,65 @@
+"""Cross-model generalisation: which model errs how often on images made for another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfblindspots.analysis.errors import error_rate
+from tfblindspots.models import Classifier, check_labels, predict_classes
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images to feed to every model: a row of a cross-model table.
+
+    Attributes:
+      name: of the row.
+      images: float32 [N, H, W, C]; noise may leave [0, 1].
+      labels: true classes, int64 [N].
+      distortion: mean over the images of the root mean square per pixel of what was changed.
+      made_for: name of the model that the images are adversarial to; None for other images.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    distortion: float
+    made_for: str | None
+
+
+def cross_error_table(
+    classifiers: Sequence[Classifier], image_sets: Sequence[ImageSet]
+) -> dict[str, Any]:
+    """Measures every model's error on every set of images (section 4.2, tables 1 to 4).
+
+    Args:
+      classifiers: the columns.
+      image_sets: the rows.
+
+    Returns:
+      JSON-ready: ``columns``, the models' names; ``rows``, each with ``name``, ``made_for``,
+      ``mean_distortion`` and ``cells``, one a column: ``model`` and the fields of ``ErrorRate``.
+
+    Raises:
+      InputError: images or labels do not fit a model, or a model returns NaN.
+    """
+    return {
+        "columns": [classifier.name for classifier in classifiers],
+        "rows": [
+            {
+                "name": image_set.name,
+                "made_for": image_set.made_for,
+                "mean_distortion": image_set.distortion,
+                "cells": [_cell(classifier, image_set) for classifier in classifiers],
+            }
+            for image_set in image_sets
+        ],
+    }
+
+
+def _cell(classifier: Classifier, image_set: ImageSet) -> dict[str, Any]:
+    check_labels(classifier, image_set.labels)
+    predictions = predict_classes(classifier, image_set.images)
+    return {"model": classifier.name, **error_rate(predictions, image_set.labels)._asdict()}
