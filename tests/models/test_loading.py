@@ -276,11 +276,29 @@ def test_rejects_a_saved_model_without_signatures(tmp_path: Path) -> None:
         load_classifier(tmp_path / "bare")
 
 
-def test_rejects_a_keras_model_that_is_not_built() -> None:
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)], name="later")
-    message = "^Keras model later has no inputs and outputs yet; expected a built model"
-    with pytest.raises(InputError, match=message):
-        load_classifier(model)
+class _Subclassed(keras.Model):
+    """A model whose input nobody declared."""
+
+    def __init__(self) -> None:
+        super().__init__(name="loose")
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return self.dense(keras.ops.reshape(images, (-1, 24)))
+
+
+def test_rejects_keras_models_without_declared_input() -> None:
+    unbuilt = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)], name="loose")
+    called = _Subclassed()
+    called(_IMAGES)
+    message = "^Keras model loose does not say what images it takes; expected a functional model"
+    for model in (unbuilt, called):
+        with pytest.raises(InputError, match=message):
+            load_classifier(model)
+    # What the message advises works.
+    images = keras.Input(_SHAPE)
+    functional = load_classifier(keras.Model(images, called(images)))
+    np.testing.assert_allclose(predict_logits(functional, _IMAGES), called(_IMAGES), atol=1e-6)
 
 
 def test_rejects_a_keras_model_of_two_inputs() -> None:

@@ -92,8 +92,8 @@ def _from_keras(model: keras.Model, fingerprint: str, name: str) -> _Source:
     outputs = getattr(model, "outputs", None)
     if not inputs or not outputs:
         raise InputError(
-            f"Keras model {name} has no inputs and outputs yet; expected a built model. Call it on "
-            "images once, or give it a keras.Input."
+            f"Keras model {name} does not say what images it takes; expected a functional model, "
+            "such as keras.Model(images, model(images)) with images = keras.Input(shape)."
         )
     _check_single(len(inputs), len(outputs), name)
     return _Source(
