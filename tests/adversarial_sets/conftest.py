@@ -1,5 +1,9 @@
 """Adversarial examples of no model, which fit the schema."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,16 +15,16 @@ NUM_CLASSES = 5
 
 
 @pytest.fixture
-def make_examples():
+def make_examples() -> Callable[..., dict[str, np.ndarray]]:
     """A function from a number of examples, and fields to replace, to the arrays of a set."""
 
-    def make(count, **replaced):
+    def make(count: int, **replaced: Any) -> dict[str, np.ndarray]:
         generator = np.random.default_rng(count)
 
-        def integers(high, low=0):
-            return generator.integers(low, high, count)
+        def integers(high: int) -> np.ndarray:
+            return generator.integers(high, size=count)
 
-        def floats(*shape):
+        def floats(*shape: int) -> np.ndarray:
             return generator.random((count, *shape), np.float32)
 
         label = integers(NUM_CLASSES)
@@ -46,11 +50,11 @@ def make_examples():
 
 
 @pytest.fixture
-def make_writer(tmp_path):
+def make_writer(tmp_path: Path) -> Callable[..., AdversarialSetWriter]:
     """A function from arguments to replace to a writer into ``tmp_path / "set"``."""
 
-    def make(directory=tmp_path / "set", **replaced):
-        arguments = {
+    def make(directory: Path = tmp_path / "set", **replaced: Any) -> AdversarialSetWriter:
+        arguments: dict[str, Any] = {
             "image_shape": IMAGE_SHAPE,
             "class_names": list("abcde"),
             "source_split": "train",
@@ -63,15 +67,19 @@ def make_writer(tmp_path):
 
 
 @pytest.fixture
-def manifest():
+def manifest() -> dict[str, Any]:
     return build_manifest("adversarial_set", flags={"seed": 0}, seed=0, inputs={}, seconds=1.0)
 
 
 @pytest.fixture
-def write_set(make_writer, make_examples, manifest):
+def write_set(
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+    manifest: dict[str, Any],
+) -> Callable[[], dict[str, np.ndarray]]:
     """A function that writes a whole set of 23 examples in three shards and returns them."""
 
-    def write():
+    def write() -> dict[str, np.ndarray]:
         examples = make_examples(23)
         writer = make_writer()
         for shard in writer.missing_shards():

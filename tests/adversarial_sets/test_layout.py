@@ -1,6 +1,8 @@
 """Division into shards, and the arguments that describe a set."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,8 +10,8 @@ from tfblindspots.adversarial_sets.layout import Layout
 from tfblindspots.errors import InputError
 
 
-def _layout(**replaced):
-    arguments = {
+def _layout(**replaced: Any) -> Layout:
+    arguments: dict[str, Any] = {
         "image_shape": (4, 3, 2),
         "class_names": ("a", "b"),
         "source_split": "train",
@@ -28,12 +30,14 @@ def _layout(**replaced):
         (1, 1, [(0, 1)]),
     ],
 )
-def test_shards_cover_all_examples_once(num_examples, shard_size, ranges):
+def test_shards_cover_all_examples_once(
+    num_examples: int, shard_size: int, ranges: list[tuple[int, int]]
+) -> None:
     layout = _layout(num_examples=num_examples, shard_size=shard_size)
     assert [layout.shard_range(shard) for shard in range(layout.num_shards)] == ranges
 
 
-def test_names_follow_the_convention_of_tfds(tmp_path):
+def test_names_follow_the_convention_of_tfds(tmp_path: Path) -> None:
     paths = _layout().shard_paths(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
         "adversarial_set-train.tfrecord-00000-of-00003",
@@ -44,12 +48,12 @@ def test_names_follow_the_convention_of_tfds(tmp_path):
     assert not any(path.match(_layout(shard_size=5).shard_pattern) for path in paths)
 
 
-def test_manifest_round_trip():
+def test_manifest_round_trip() -> None:
     layout = _layout()
     assert Layout.from_manifest(layout.to_manifest(), "manifest.json") == layout
 
 
-def test_refuses_a_manifest_that_lacks_keys():
+def test_refuses_a_manifest_that_lacks_keys() -> None:
     manifest = _layout().to_manifest()
     del manifest["shard_size"]
     with pytest.raises(InputError, match=r"^manifest\.json lacks 'shard_size'; make the adversari"):
@@ -70,6 +74,6 @@ def test_refuses_a_manifest_that_lacks_keys():
         ("shard_size", 0, "shard_size is 0; expected at least 1."),
     ],
 )
-def test_refuses_arguments(name, value, message):
+def test_refuses_arguments(name: str, value: Any, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         _layout(**{name: value})

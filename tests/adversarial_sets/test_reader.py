@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,7 +68,7 @@ json.dump(
 """
 
 
-def test_round_trip(tmp_path, write_set):
+def test_round_trip(tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]) -> None:
     examples = write_set()
     found = read_adversarial_set(tmp_path / "set")
     assert found.name == "set"
@@ -79,7 +81,9 @@ def test_round_trip(tmp_path, write_set):
     assert all(type(status) is str for status in found.examples["status"])
 
 
-def test_others_read_it_where_this_package_is_not_installed(tmp_path, write_set):
+def test_others_read_it_where_this_package_is_not_installed(
+    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
+) -> None:
     examples = write_set()
     result = subprocess.run(
         [sys.executable, "-c", _FOREIGN_READER, str(tmp_path / "set")],
@@ -101,19 +105,21 @@ def test_others_read_it_where_this_package_is_not_installed(tmp_path, write_set)
             np.testing.assert_array_equal(read.astype(values.dtype), values[order])
 
 
-def test_refuses_what_is_not_there(tmp_path):
+def test_refuses_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="set does not exist; expected a finished adversarial_set"):
         read_adversarial_set(tmp_path / "set")
 
 
-def test_refuses_a_missing_shard(tmp_path, write_set):
+def test_refuses_a_missing_shard(
+    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
+) -> None:
     write_set()
     (tmp_path / "set" / _SHARD).unlink()
     with pytest.raises(InputError, match=rf"{_SHARD} is missing; expected 3 shards\. Copy the set"):
         read_adversarial_set(tmp_path / "set")
 
 
-def _record_ends(data):
+def _record_ends(data: bytes) -> list[int]:
     """Where the records of a TFRecord file end: lengths, checksums and contents alternate."""
     ends = [0]
     while ends[-1] < len(data):
@@ -122,19 +128,19 @@ def _record_ends(data):
     return ends
 
 
-def _truncate_inside(data):
+def _truncate_inside(data: bytes) -> bytes:
     return data[:-5]
 
 
-def _truncate_between(data):
+def _truncate_between(data: bytes) -> bytes:
     return data[: _record_ends(data)[4]]
 
 
-def _repeat_a_record(data):
+def _repeat_a_record(data: bytes) -> bytes:
     return data + data[: _record_ends(data)[1]]
 
 
-def _flip_a_bit(data):
+def _flip_a_bit(data: bytes) -> bytes:
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
@@ -149,7 +155,12 @@ def _flip_a_bit(data):
         (lambda data: b"", "holds 0 examples; expected 10 examples"),
     ],
 )
-def test_refuses_a_damaged_shard_by_name(tmp_path, write_set, damage, problem):
+def test_refuses_a_damaged_shard_by_name(
+    tmp_path: Path,
+    write_set: Callable[[], dict[str, np.ndarray]],
+    damage: Callable[[bytes], bytes],
+    problem: str,
+) -> None:
     write_set()
     path = tmp_path / "set" / _SHARD
     path.write_bytes(damage(path.read_bytes()))
@@ -157,7 +168,9 @@ def test_refuses_a_damaged_shard_by_name(tmp_path, write_set, damage, problem):
         read_adversarial_set(tmp_path / "set")
 
 
-def test_refuses_records_of_other_shapes(tmp_path, write_set):
+def test_refuses_records_of_other_shapes(
+    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
+) -> None:
     write_set()
     path = tmp_path / "set" / "manifest.json"
     write_json(path, {**read_json(path), "image_shape": [4, 4, 2]})

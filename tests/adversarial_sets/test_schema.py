@@ -1,6 +1,8 @@
 """What is stored fits the schema, or is refused in one line."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +13,18 @@ from tfblindspots.adversarial_sets.schema import check_examples
 from tfblindspots.errors import InputError
 
 
-def _check(examples):
+def _check(examples: dict[str, np.ndarray]) -> None:
     check_examples(examples, (4, 3, 2), 5, 6)
 
 
-def test_fields_in_the_documented_order():
+def test_fields_in_the_documented_order() -> None:
     assert " ".join(field.name for field in FIELDS) == (
         "image original label original_prediction prediction target success index c distortion l2 "
         "linf evaluations status"
     )
 
 
-def test_feature_description():
+def test_feature_description() -> None:
     description = feature_description((4, 3, 2))
     assert description["image"] == tf.io.FixedLenFeature([4, 3, 2], tf.float32)
     assert description["target"] == tf.io.FixedLenFeature([], tf.int64)
@@ -31,22 +33,24 @@ def test_feature_description():
     assert list(description) == [field.name for field in FIELDS]
 
 
-def test_accepts_examples(make_examples):
+def test_accepts_examples(make_examples: Callable[..., dict[str, np.ndarray]]) -> None:
     _check(make_examples(6))
 
 
-def test_accepts_text_of_fixed_width(make_examples):
+def test_accepts_text_of_fixed_width(make_examples: Callable[..., dict[str, np.ndarray]]) -> None:
     _check(make_examples(6, status=np.array(["converged"] * 6)))
 
 
-def test_accepts_images_misclassified_to_begin_with(make_examples):
+def test_accepts_images_misclassified_to_begin_with(
+    make_examples: Callable[..., dict[str, np.ndarray]],
+) -> None:
     # Nothing was aimed at them, and the image is the original.
     examples = make_examples(6, target=np.zeros(6, np.int64), label=np.full(6, 1))
     others = np.full(6, 3)
     _check(examples | {"original_prediction": others, "prediction": others})
 
 
-def test_accepts_failures(make_examples):
+def test_accepts_failures(make_examples: Callable[..., dict[str, np.ndarray]]) -> None:
     examples = make_examples(6, success=np.zeros(6, np.int64))
     _check(examples | {"prediction": examples["label"]})
 
@@ -63,7 +67,9 @@ def test_accepts_failures(make_examples):
         ("status", np.array([b"a"] * 6, object), "'status'] holds other objects; expected text."),
     ],
 )
-def test_refuses_other_types_and_shapes(make_examples, name, value, message):
+def test_refuses_other_types_and_shapes(
+    make_examples: Callable[..., dict[str, np.ndarray]], name: str, value: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         _check(make_examples(6, **{name: value}))
 
@@ -83,14 +89,18 @@ def test_refuses_other_types_and_shapes(make_examples, name, value, message):
         ("linf", np.nan, "['linf'] is nan for example 3; expected values finite and at least 0."),
     ],
 )
-def test_refuses_values_out_of_range(make_examples, name, value, message):
+def test_refuses_values_out_of_range(
+    make_examples: Callable[..., dict[str, np.ndarray]], name: str, value: Any, message: str
+) -> None:
     values = make_examples(6)[name].copy()
     values[3] = value
     with pytest.raises(InputError, match=re.escape(message)):
         _check(make_examples(6, **{name: values}))
 
 
-def test_refuses_missing_and_unknown_fields(make_examples):
+def test_refuses_missing_and_unknown_fields(
+    make_examples: Callable[..., dict[str, np.ndarray]],
+) -> None:
     examples = make_examples(6)
     del examples["c"], examples["l2"]
     with pytest.raises(InputError, match="examples lack c, l2; expected exactly image, original,"):
@@ -99,7 +109,9 @@ def test_refuses_missing_and_unknown_fields(make_examples):
         _check(make_examples(6, image_uint8=np.zeros((6, 4, 3, 2), np.uint8)))
 
 
-def test_refuses_success_at_the_true_class(make_examples):
+def test_refuses_success_at_the_true_class(
+    make_examples: Callable[..., dict[str, np.ndarray]],
+) -> None:
     examples = make_examples(6)
     prediction = examples["prediction"].copy()
     prediction[2] = examples["label"][2]
@@ -107,7 +119,9 @@ def test_refuses_success_at_the_true_class(make_examples):
         _check(examples | {"prediction": prediction})
 
 
-def test_refuses_success_away_from_the_target(make_examples):
+def test_refuses_success_away_from_the_target(
+    make_examples: Callable[..., dict[str, np.ndarray]],
+) -> None:
     examples = make_examples(6)
     target = np.full(6, -1)
     target[4] = (examples["prediction"][4] + 1) % 5

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfblindspots.adversarial_sets.serialization import serialize_examples
 
 
-def test_equals_the_messages_of_tensorflow():
+def test_equals_the_messages_of_tensorflow() -> None:
     generator = np.random.default_rng(0)
     examples = {
         "image": generator.standard_normal((7, 5, 40, 3), np.float32),
@@ -27,7 +27,7 @@ def test_equals_the_messages_of_tensorflow():
     assert i == 6
 
 
-def test_arrays_that_are_not_contiguous_and_text_of_fixed_width():
+def test_arrays_that_are_not_contiguous_and_text_of_fixed_width() -> None:
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(1, 2, 0)
     text = np.array(["a", "bc", "a"])
     found = [

@@ -1,6 +1,9 @@
 """Sets are whole or unfinished, and an unfinished one is finished by a rerun of the same writer."""
 
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +14,20 @@ from tfblindspots.artifacts import fingerprint_path, read_json, write_json
 from tfblindspots.errors import InputError
 
 
-def _part(examples, writer, shard):
+def _part(
+    examples: dict[str, np.ndarray], writer: AdversarialSetWriter, shard: int
+) -> dict[str, np.ndarray]:
     first, last = writer.shard_range(shard)
     return {name: values[first:last] for name, values in examples.items()}
 
 
-def _names(directory):
+def _names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_files_of_a_finished_set(tmp_path, write_set):
+def test_files_of_a_finished_set(
+    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
+) -> None:
     write_set()
     assert _names(tmp_path / "set") == [
         "adversarial_set-train.tfrecord-00000-of-00003",
@@ -35,7 +42,9 @@ def test_files_of_a_finished_set(tmp_path, write_set):
     ]
 
 
-def test_manifest_describes_the_set(tmp_path, write_set, manifest):
+def test_manifest_describes_the_set(
+    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]], manifest: dict[str, Any]
+) -> None:
     write_set()
     found = read_json(tmp_path / "set" / "manifest.json")
     shards = {
@@ -53,7 +62,9 @@ def test_manifest_describes_the_set(tmp_path, write_set, manifest):
     }
 
 
-def test_metadata_of_tfds_counts_what_is_there(tmp_path, write_set):
+def test_metadata_of_tfds_counts_what_is_there(
+    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
+) -> None:
     write_set()
     split = read_json(tmp_path / "set" / "dataset_info.json")["splits"][0]
     shards = sorted(map(str, (tmp_path / "set").glob("*.tfrecord-*")))
@@ -63,7 +74,12 @@ def test_metadata_of_tfds_counts_what_is_there(tmp_path, write_set):
     assert int(split["numBytes"]) == sum(map(len, records))
 
 
-def test_a_rerun_writes_the_missing_shards_only(tmp_path, make_writer, make_examples, manifest):
+def test_a_rerun_writes_the_missing_shards_only(
+    tmp_path: Path,
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+    manifest: dict[str, Any],
+) -> None:
     examples = make_examples(23)
     interrupted = make_writer()
     assert interrupted.missing_shards() == [0, 1, 2]
@@ -82,7 +98,12 @@ def test_a_rerun_writes_the_missing_shards_only(tmp_path, make_writer, make_exam
     assert all(np.array_equal(found[name], examples[name]) for name in examples)
 
 
-def test_a_rerun_repeats_an_interrupted_finish(tmp_path, make_writer, write_set, manifest):
+def test_a_rerun_repeats_an_interrupted_finish(
+    tmp_path: Path,
+    make_writer: Callable[..., AdversarialSetWriter],
+    write_set: Callable[[], dict[str, np.ndarray]],
+    manifest: dict[str, Any],
+) -> None:
     write_set()
     whole = fingerprint_path(tmp_path / "set")
     # As a kill between the metadata and the manifest leaves it.
@@ -97,9 +118,14 @@ def test_a_rerun_repeats_an_interrupted_finish(tmp_path, make_writer, write_set,
     assert fingerprint_path(tmp_path / "set") == whole
 
 
-def test_a_shard_that_fails_leaves_nothing(tmp_path, make_writer, make_examples, monkeypatch):
+def test_a_shard_that_fails_leaves_nothing(
+    tmp_path: Path,
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class BrokenWriter(tf.io.TFRecordWriter):
-        def write(self, record):
+        def write(self, record: bytes) -> None:
             super().write(record)
             raise KeyboardInterrupt
 
@@ -111,7 +137,11 @@ def test_a_shard_that_fails_leaves_nothing(tmp_path, make_writer, make_examples,
     assert _names(tmp_path / "set") == [".layout.json"]
 
 
-def test_a_shard_that_is_refused_leaves_nothing(tmp_path, make_writer, make_examples):
+def test_a_shard_that_is_refused_leaves_nothing(
+    tmp_path: Path,
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+) -> None:
     writer = make_writer()
     with pytest.raises(InputError, match=r"'label'\] is int64 \[9\]; expected int64 \[10\]"):
         writer.write_shard(0, make_examples(10, label=np.zeros(9, np.int64)))
@@ -129,19 +159,30 @@ def test_a_shard_that_is_refused_leaves_nothing(tmp_path, make_writer, make_exam
         ({"image_shape": (28, 28, 1)}, r"whose image_shape is \[4, 3, 2\], not \[28, 28, 1\]"),
     ],
 )
-def test_refuses_shards_of_another_layout(make_writer, make_examples, replaced, message):
+def test_refuses_shards_of_another_layout(
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+    replaced: dict[str, Any],
+    message: str,
+) -> None:
     make_writer().write_shard(0, make_examples(10))
     with pytest.raises(InputError, match=message):
         make_writer(**replaced)
 
 
-def test_refuses_a_finished_set(make_writer, write_set):
+def test_refuses_a_finished_set(
+    make_writer: Callable[..., AdversarialSetWriter], write_set: Callable[[], dict[str, np.ndarray]]
+) -> None:
     write_set()
     with pytest.raises(InputError, match="holds a finished result; name a new or empty directory"):
         make_writer()
 
 
-def test_refuses_other_files(tmp_path, make_writer, make_examples):
+def test_refuses_other_files(
+    tmp_path: Path,
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "holiday.jpg").write_text("")
     with pytest.raises(InputError, match=r"other holds other files \(holiday\.jpg\); name a new"):
@@ -152,21 +193,30 @@ def test_refuses_other_files(tmp_path, make_writer, make_examples):
         make_writer()
 
 
-def test_refuses_shards_that_no_writer_vouches_for(tmp_path, make_writer):
+def test_refuses_shards_that_no_writer_vouches_for(
+    tmp_path: Path, make_writer: Callable[..., AdversarialSetWriter]
+) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "adversarial_set-train.tfrecord-00000-of-00003").write_text("")
     with pytest.raises(InputError, match=r"holds other files \(adversarial_set-train\.tfrecord-0"):
         make_writer()
 
 
-def test_leaves_hidden_files_alone(tmp_path, make_writer):
+def test_leaves_hidden_files_alone(
+    tmp_path: Path, make_writer: Callable[..., AdversarialSetWriter]
+) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / ".job.json").write_text("{}")
     make_writer()
     assert _names(tmp_path / "set") == [".job.json"]
 
 
-def test_refuses_to_finish_what_is_not_whole(tmp_path, make_writer, make_examples, manifest):
+def test_refuses_to_finish_what_is_not_whole(
+    tmp_path: Path,
+    make_writer: Callable[..., AdversarialSetWriter],
+    make_examples: Callable[..., dict[str, np.ndarray]],
+    manifest: dict[str, Any],
+) -> None:
     writer = make_writer()
     writer.write_shard(0, make_examples(10))
     with pytest.raises(InputError, match=r"lacks 2 of 3 shards \(first: 1\); write them before"):
@@ -174,7 +224,9 @@ def test_refuses_to_finish_what_is_not_whole(tmp_path, make_writer, make_example
     assert not (tmp_path / "set" / "manifest.json").exists()
 
 
-def test_refuses_a_manifest_of_another_kind(tmp_path, make_examples, manifest):
+def test_refuses_a_manifest_of_another_kind(
+    tmp_path: Path, make_examples: Callable[..., dict[str, np.ndarray]], manifest: dict[str, Any]
+) -> None:
     writer = AdversarialSetWriter(
         tmp_path / "set",
         image_shape=(4, 3, 2),

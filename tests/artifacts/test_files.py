@@ -19,12 +19,12 @@ from tfblindspots.artifacts import (
 from tfblindspots.errors import InputError
 
 
-def _names(directory):
+def _names(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir())
 
 
 class TestAtomicPath:
-    def test_makes_a_file_and_its_parents(self, tmp_path):
+    def test_makes_a_file_and_its_parents(self, tmp_path: Path) -> None:
         path = tmp_path / "a" / "b.txt"
         with atomic_path(path) as temporary:
             temporary.write_text("new")
@@ -32,7 +32,7 @@ class TestAtomicPath:
         assert path.read_text() == "new"
         assert _names(path.parent) == ["b.txt"]
 
-    def test_replaces_a_file(self, tmp_path):
+    def test_replaces_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "b.txt"
         path.write_text("old")
         with atomic_path(path) as temporary:
@@ -41,7 +41,7 @@ class TestAtomicPath:
         assert path.read_text() == "new"
         assert _names(tmp_path) == ["b.txt"]
 
-    def test_replaces_a_directory_whole(self, tmp_path):
+    def test_replaces_a_directory_whole(self, tmp_path: Path) -> None:
         path = tmp_path / "results"
         path.mkdir()
         (path / "old.txt").write_text("old")
@@ -52,7 +52,7 @@ class TestAtomicPath:
         assert _names(tmp_path) == ["results"]
 
     @pytest.mark.parametrize("kind", ["file", "directory"])
-    def test_failure_leaves_what_was_there(self, tmp_path, kind):
+    def test_failure_leaves_what_was_there(self, tmp_path: Path, kind: str) -> None:
         path = tmp_path / "result"
         path.write_text("old")
         with pytest.raises(KeyboardInterrupt), atomic_path(path) as temporary:
@@ -65,7 +65,7 @@ class TestAtomicPath:
         assert path.read_text() == "old"
         assert _names(tmp_path) == ["result"]
 
-    def test_a_block_that_makes_nothing_leaves_the_old_directory(self, tmp_path):
+    def test_a_block_that_makes_nothing_leaves_the_old_directory(self, tmp_path: Path) -> None:
         path = tmp_path / "results"
         path.mkdir()
         (path / "old.txt").write_text("old")
@@ -74,13 +74,15 @@ class TestAtomicPath:
         assert _names(path) == ["old.txt"]
         assert _names(tmp_path) == ["results"]
 
-    def test_a_rename_that_fails_puts_the_old_directory_back(self, tmp_path, monkeypatch):
+    def test_a_rename_that_fails_puts_the_old_directory_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         path = tmp_path / "results"
         path.mkdir()
         (path / "old.txt").write_text("old")
         rename = Path.rename
 
-        def fail_for_the_new(self, target):
+        def fail_for_the_new(self: Path, target: Path) -> Path:
             if self.suffix == ".tmp":
                 raise OSError("no space")
             return rename(self, target)
@@ -91,7 +93,7 @@ class TestAtomicPath:
         assert _names(path) == ["old.txt"]
         assert _names(tmp_path) == ["results"]
 
-    def test_follows_a_symbolic_link(self, tmp_path):
+    def test_follows_a_symbolic_link(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
         target = tmp_path / "elsewhere" / "b.txt"
         link = tmp_path / "b.txt"
@@ -103,7 +105,7 @@ class TestAtomicPath:
 
 
 class TestJson:
-    def test_round_trip_of_numpy_values_and_paths(self, tmp_path):
+    def test_round_trip_of_numpy_values_and_paths(self, tmp_path: Path) -> None:
         path = tmp_path / "a.json"
         write_json(
             path,
@@ -123,7 +125,7 @@ class TestJson:
             "path": "a/b",
         }
 
-    def test_refuses_what_json_cannot_say(self, tmp_path):
+    def test_refuses_what_json_cannot_say(self, tmp_path: Path) -> None:
         path = tmp_path / "a.json"
         with pytest.raises(ValueError, match="not JSON compliant"):
             write_json(path, {"rate": float("nan")})
@@ -131,19 +133,19 @@ class TestJson:
             write_json(path, {"value": object()})
         assert not _names(tmp_path)
 
-    def test_text_is_stable(self):
+    def test_text_is_stable(self) -> None:
         assert to_json({"a": (1, np.int32(2))}) == to_json({"a": [1, 2]})
 
-    def test_missing_file(self, tmp_path):
+    def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"a\.json does not exist; expected a JSON file"):
             read_json(tmp_path / "a.json")
 
-    def test_directory_in_place_of_a_file(self, tmp_path):
+    def test_directory_in_place_of_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"cannot be read .*; expected a JSON file"):
             read_json(tmp_path)
 
     @pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", b""])
-    def test_other_contents(self, tmp_path, content):
+    def test_other_contents(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "a.json"
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"a\.json is not valid JSON .*; rerun the command"):
@@ -151,12 +153,12 @@ class TestJson:
 
 
 class TestPrepareOutputDirectory:
-    def test_makes_it_with_its_parents(self, tmp_path):
+    def test_makes_it_with_its_parents(self, tmp_path: Path) -> None:
         directory = prepare_output_directory(tmp_path / "a" / "b")
         assert directory == tmp_path / "a" / "b"
         assert directory.is_dir()
 
-    def test_accepts_an_unfinished_one_and_clears_its_temporary_files(self, tmp_path):
+    def test_accepts_an_unfinished_one_and_clears_its_temporary_files(self, tmp_path: Path) -> None:
         (tmp_path / "shard-0").write_text("kept")
         (tmp_path / ".shard-1.0123abcd.tmp").write_text("half")
         (tmp_path / ".model.0123abcd.tmp").mkdir()
@@ -164,7 +166,7 @@ class TestPrepareOutputDirectory:
         prepare_output_directory(tmp_path, ["shard-*"])
         assert _names(tmp_path) == [".model.0123abcd.old", "shard-0"]
 
-    def test_refuses_other_files_and_touches_nothing(self, tmp_path):
+    def test_refuses_other_files_and_touches_nothing(self, tmp_path: Path) -> None:
         names = [".shard-1.0123abcd.tmp", "a", "b", "c", "d"]
         for name in names:
             (tmp_path / name).write_text("")
@@ -175,18 +177,20 @@ class TestPrepareOutputDirectory:
             prepare_output_directory(tmp_path, ["shard-*"])
         assert _names(tmp_path) == names
 
-    def test_refuses_a_file(self, tmp_path):
+    def test_refuses_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a"
         path.write_text("")
         with pytest.raises(InputError, match=r"^results .*a cannot be used \(File exists\)"):
             prepare_output_directory(path, what="results")
 
-    def test_refuses_what_cannot_be_made(self, tmp_path):
+    def test_refuses_what_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_text("")
         with pytest.raises(InputError, match=r"b cannot be used \(Not a directory\); name a dir"):
             prepare_output_directory(tmp_path / "a" / "b")
 
-    def test_refuses_what_cannot_be_written(self, tmp_path, monkeypatch):
+    def test_refuses_what_cannot_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         # The superuser may write anywhere, and tests may run as the superuser.
         monkeypatch.setattr(os, "access", lambda path, mode: False)
         with pytest.raises(InputError, match="cannot be written; name a directory that can be"):
@@ -194,13 +198,13 @@ class TestPrepareOutputDirectory:
 
 
 class TestFingerprintPath:
-    def test_of_a_file_is_its_sha256(self, tmp_path):
+    def test_of_a_file_is_its_sha256(self, tmp_path: Path) -> None:
         path = tmp_path / "a"
         path.write_bytes(b"content")
         assert fingerprint_path(path) == hashlib.sha256(b"content").hexdigest()
 
-    def test_of_a_directory_depends_on_names_and_contents_only(self, tmp_path):
-        def make(name, files):
+    def test_of_a_directory_depends_on_names_and_contents_only(self, tmp_path: Path) -> None:
+        def make(name: str, files: dict[str, bytes]) -> str:
             for relative, content in files.items():
                 path = tmp_path / name / relative
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -218,20 +222,20 @@ class TestFingerprintPath:
         ]
         assert len({first, *others}) == 6
 
-    def test_ignores_patterns(self, tmp_path):
+    def test_ignores_patterns(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(b"x")
         before = fingerprint_path(tmp_path)
         (tmp_path / "log").write_bytes(b"y")
         assert fingerprint_path(tmp_path) != before
         assert fingerprint_path(tmp_path, ignore=["log"]) == before
 
-    def test_missing(self, tmp_path):
+    def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="a does not exist; expected a file or a directory"):
             fingerprint_path(tmp_path / "a")
 
 
 class TestFingerprintArrays:
-    def test_depends_on_values_shapes_and_dtypes_not_on_the_memory_layout(self):
+    def test_depends_on_values_shapes_and_dtypes_not_on_the_memory_layout(self) -> None:
         array = np.arange(6, dtype=np.int32).reshape(2, 3)
         first = fingerprint_arrays(array)
         assert fingerprint_arrays(np.asfortranarray(array)) == first

@@ -1,6 +1,8 @@
 """Manifests say where a result came from, and results without one are refused."""
 
 import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from tfblindspots.errors import InputError
 from tfblindspots.version import VERSION
 
 
-def _build(kind="evaluation", **content):
+def _build(kind: str = "evaluation", **content: Any) -> dict[str, Any]:
     return build_manifest(
         kind,
         flags={"batch_size": 100},
@@ -21,7 +23,7 @@ def _build(kind="evaluation", **content):
     )
 
 
-def test_round_trip(tmp_path):
+def test_round_trip(tmp_path: Path) -> None:
     manifest = _build(rates=np.array([0.5, 0.25]))
     write_json(tmp_path / MANIFEST, manifest)
     read = read_manifest(tmp_path, "evaluation")
@@ -34,30 +36,30 @@ def test_round_trip(tmp_path):
     assert datetime.timedelta(0) <= age < datetime.timedelta(minutes=5)
 
 
-def test_no_directory(tmp_path):
+def test_no_directory(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a does not exist; expected a finished evaluation direc"):
         read_manifest(tmp_path / "a", "evaluation")
 
 
-def test_no_manifest(tmp_path):
+def test_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no manifest\.json; expected a finished evaluation "):
         read_manifest(tmp_path, "evaluation")
 
 
-def test_another_kind(tmp_path):
+def test_another_kind(tmp_path: Path) -> None:
     write_json(tmp_path / MANIFEST, _build("saved_model"))
     with pytest.raises(InputError, match="holds a result of kind saved_model; expected evaluation"):
         read_manifest(tmp_path, "evaluation")
 
 
 @pytest.mark.parametrize("content", [[], {"kind": "evaluation"}, {"name": "a"}])
-def test_somebody_elses_manifest(tmp_path, content):
+def test_somebody_elses_manifest(tmp_path: Path, content: Any) -> None:
     write_json(tmp_path / MANIFEST, content)
     with pytest.raises(InputError, match=r"is not a manifest of tfblindspots; expected that of"):
         read_manifest(tmp_path, "evaluation")
 
 
-def test_newer_schema(tmp_path):
+def test_newer_schema(tmp_path: Path) -> None:
     write_json(tmp_path / MANIFEST, {**_build(), "schema": 2})
     with pytest.raises(InputError, match=r"schema 2; this version reads up to 1\. Upgrade"):
         read_manifest(tmp_path, "evaluation")
