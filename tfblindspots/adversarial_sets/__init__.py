@@ -3,6 +3,7 @@
 from tfblindspots.adversarial_sets.reader import AdversarialSet, read_adversarial_set
 from tfblindspots.adversarial_sets.schema import FIELDS, Field, feature_description
 from tfblindspots.adversarial_sets.writer import AdversarialSetWriter
+from tfblindspots.adversarial_sets.writing import write_adversarial_set
 
 __all__ = [
     "FIELDS",
@@ -11,4 +12,5 @@ __all__ = [
     "Field",
     "feature_description",
     "read_adversarial_set",
+    "write_adversarial_set",
 ]

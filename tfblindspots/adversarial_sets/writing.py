@@ -1,0 +1,72 @@
+"""A whole adversarial set written at once, for examples that are in memory anyway."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tfblindspots.adversarial_sets.writer import KIND, AdversarialSetWriter
+from tfblindspots.artifacts import atomic_path, build_manifest, prepare_output_directory
+
+
+class _Fields(Protocol):
+    """A named tuple of arrays."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+def write_adversarial_set(
+    directory: str | os.PathLike[str],
+    examples: Mapping[str, np.ndarray] | _Fields,
+    *,
+    model: str,
+    class_names: Sequence[str],
+    source_split: str = "test",
+    shard_size: int = 5000,
+) -> dict[str, Any]:
+    """Writes adversarial examples as a set.
+
+    Args:
+      directory: of the set; new or empty.
+      examples: an array for each of ``FIELDS``, by name: what ``find_adversarial_examples``
+        returns.
+      model: name of the model that they were made for.
+      class_names: names of its classes, by number.
+      source_split: the split that the images come from; the set's split bears its name.
+      shard_size: examples a file.
+
+    Returns:
+      The set's manifest.
+
+    Raises:
+      InputError: the examples do not fit the schema, or the directory holds other files.
+    """
+    start = time.perf_counter()
+    fields = examples if isinstance(examples, Mapping) else examples._asdict()
+    prepare_output_directory(directory)
+    # The whole set appears at once: there is no unfinished one that other examples could complete.
+    with atomic_path(directory) as temporary:
+        writer = AdversarialSetWriter(
+            temporary,
+            image_shape=fields["image"].shape[1:],
+            class_names=class_names,
+            source_split=source_split,
+            num_examples=len(fields["image"]),
+            shard_size=shard_size,
+        )
+        for shard in writer.missing_shards():
+            first, last = writer.shard_range(shard)
+            writer.write_shard(shard, {name: field[first:last] for name, field in fields.items()})
+        described = {"name": model}
+        return writer.finish(
+            build_manifest(
+                KIND,
+                flags={"shard_size": shard_size},
+                seed=None,
+                inputs={"model": described},
+                seconds=time.perf_counter() - start,
+                model=described,
+            )
+        )
