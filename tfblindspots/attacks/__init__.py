@@ -1,1 +1,13 @@
-"""(room)"""
+"""Minimum-distortion attacks: objectives, success criteria, the search over c."""
+
+from tfblindspots.attacks.attack import MISCLASSIFIED, find_adversarial_examples
+from tfblindspots.attacks.examples import SOLVERS, TARGETS, AdversarialExamples, AttackConfig
+
+__all__ = [
+    "MISCLASSIFIED",
+    "SOLVERS",
+    "TARGETS",
+    "AdversarialExamples",
+    "AttackConfig",
+    "find_adversarial_examples",
+]

@@ -1,0 +1,78 @@
+"""What an attack is asked for and what it returns."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tfblindspots.errors import InputError
+from tfblindspots.solvers import DISTANCES
+
+SOLVERS = ("lbfgs", "tfp")
+TARGETS = ("random", "untargeted", "most_likely", "least_likely", "all")
+
+
+@dataclass(frozen=True)
+class AttackConfig:
+    """How to attack.
+
+    Attributes:
+      target: the class to reach. ``"random"``: any that is neither the true nor the predicted one;
+        ``"untargeted"``: whichever other than the true one is nearest to reach;
+        ``"most_likely"``, ``"least_likely"``: by the model's logits, other than the true one;
+        ``"all"``: every other class in turn, the nearest result is kept; or a class number.
+      norm: of the perturbation r that is minimised. ``"squared_l2"``: c ||r||^2 + loss;
+        ``"l2"``: c |r| + loss, as the paper writes it (section 4.1).
+      solver: ``"lbfgs"``: this project's batched box-constrained L-BFGS; ``"tfp"``:
+        ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
+      batch_size: images in work at a time; bounds the memory.
+      max_evaluations: of value and gradient, an image (and a class, with ``"all"``).
+      seed: of random targets.
+      xla: compile the model with XLA. None: where it was measured to help, that is everywhere but
+        for convolutions on a CPU.
+    """
+
+    target: str = "random"
+    norm: str = "squared_l2"
+    solver: str = "lbfgs"
+    batch_size: int = 250
+    max_evaluations: int = 150
+    seed: int = 0
+    xla: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Rejects what is not on the lists above."""
+        if self.target not in TARGETS and not self.target.isdecimal():
+            raise InputError(
+                f"target is {self.target!r}; expected {', '.join(TARGETS)} or a class number."
+            )
+        if self.norm not in DISTANCES:
+            raise InputError(f"norm is {self.norm!r}; expected {' or '.join(DISTANCES)}.")
+        if self.solver not in SOLVERS:
+            raise InputError(f"solver is {self.solver!r}; expected {' or '.join(SOLVERS)}.")
+        if self.batch_size < 1:
+            raise InputError(f"batch_size is {self.batch_size}; expected at least 1.")
+        if self.max_evaluations < 10:
+            raise InputError(f"max_evaluations is {self.max_evaluations}; expected at least 10.")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}; expected at least 0.")
+
+
+class AdversarialExamples(NamedTuple):
+    """N attacked images; the fields are those of an adversarial set."""
+
+    image: np.ndarray  # float32 [N, H, W, C] in [0, 1]: adversarial; the original where none found
+    original: np.ndarray  # float32 [N, H, W, C] in [0, 1]
+    label: np.ndarray  # int64 [N]: true class
+    original_prediction: np.ndarray  # int64 [N]: the model's class of the original
+    prediction: np.ndarray  # int64 [N]: the model's class of the image as stored
+    target: np.ndarray  # int64 [N]: class aimed at, -1 when untargeted
+    success: np.ndarray  # int64 [N], 0 or 1: recomputed on the image as stored
+    # int64 [N]: position in the source split. Hides tuple.index, which nobody needs here.
+    index: np.ndarray  # type: ignore[assignment]
+    c: np.ndarray  # float32 [N]: weight of the distortion at the class boundary
+    distortion: np.ndarray  # float32 [N]: root mean square change per pixel
+    l2: np.ndarray  # float32 [N]: norm of the change
+    linf: np.ndarray  # float32 [N]: largest change of a pixel
+    evaluations: np.ndarray  # int64 [N]: evaluations of the model spent on the image
+    status: np.ndarray  # str [N]: why the search ended

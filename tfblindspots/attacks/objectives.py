@@ -1,0 +1,58 @@
+"""What an attack minimises and when it has succeeded, per image.
+
+Labels and targets are one pair of integers: ``target`` is -1 for an untargeted attack, which
+succeeds at any class but ``label``; otherwise the attack succeeds at ``target``.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+UNTARGETED = -1
+# Share of the largest logit by which a margin must be beaten, so that an image that counts as
+# adversarial here still is one when another runtime or batch size rounds its logits otherwise.
+_ROUNDING = 1e-5
+
+
+class Goal(NamedTuple):
+    """What each image is to be turned into."""
+
+    label: tf.Tensor  # int32 [B]: the class to leave
+    target: tf.Tensor  # int32 [B]: the class to reach, -1: any but label
+
+
+def margin_and_loss(
+    logits: tf.Tensor, goal: Goal, sharpness: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The class margin, negative where the attack has succeeded, and the loss that lowers it.
+
+    With k the sharpness, targeted: cross-entropy of softmax(k z) to the target, over k. Untargeted:
+    softplus(k (z_label - logsumexp of the others)) over k, that is -log(1 - p_label): smooth and
+    bounded below, which the negated cross-entropy is not. Dividing by k keeps the gradient's size;
+    as k grows the loss tends to max(0, margin), whose minimiser at the boundary is the nearest one.
+
+    Args:
+      logits: float32 [B, K].
+      goal: label and target.
+      sharpness: k > 0, float32 [B].
+
+    Returns:
+      margin [B], in logits: the best other class's logit less the target's, or the label's less the
+      best other's; and loss [B].
+    """
+    classes = tf.shape(logits)[-1]
+    targeted = goal.target >= 0
+    # The class whose logit is set against the best of all others.
+    pivot = tf.one_hot(tf.where(targeted, goal.target, goal.label), classes, dtype=logits.dtype)
+    pivot_logit = tf.reduce_sum(tf.where(pivot > 0, logits, 0.0), axis=-1)
+    others = tf.where(pivot > 0, logits.dtype.min, logits)
+    lead = pivot_logit - tf.reduce_max(others, axis=-1)
+    slack = _ROUNDING * tf.reduce_max(tf.abs(logits), axis=-1)
+    margin = tf.where(targeted, -lead, lead) + slack
+    k = sharpness[:, None]
+    # log-odds of the pivot against the others under softmax(k z).
+    log_odds = sharpness * pivot_logit - tf.reduce_logsumexp(
+        tf.where(pivot > 0, logits.dtype.min, k * logits), axis=-1
+    )
+    loss = tf.nn.softplus(tf.where(targeted, -log_odds, log_odds)) / sharpness
+    return margin, loss

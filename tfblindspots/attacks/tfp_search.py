@@ -1,0 +1,119 @@
+"""The obvious alternative: ``tfp.optimizer.lbfgs_minimize`` and a bisection over c.
+
+It knows no bounds, so the box is put inside the objective by clipping (a sigmoid transform was
+measured to end at larger distortions), and its line search runs in lockstep over the batch.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfblindspots.attacks.boundary_search import CONVERGED, LIMIT, NOT_FOUND
+from tfblindspots.attacks.objectives import Goal, margin_and_loss
+from tfblindspots.attacks.rolling_batch import Found
+from tfblindspots.models import Classifier
+from tfblindspots.solvers import Distance
+
+# Values of c tried, and the first; each of the others halves the bracket's logarithm.
+_VALUES = 12
+_FIRST, _LOWEST, _HIGHEST = 1.0, 1e-4, 1e4
+
+
+class TfpSearch:
+    """The compiled search of one classifier."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        phi: Distance,
+        *,
+        max_evaluations: int,
+        slots: int,
+        xla: bool,
+    ) -> None:
+        """Prepares the search; see ``RollingSearch``."""
+        self._classifier = classifier
+        self._phi = phi
+        self._iterations = max(1, max_evaluations // _VALUES)
+        self._limit = max_evaluations
+        self._slots = slots
+        self._minimize = tf.function(self._minimize_at, jit_compile=xla, autograph=False)
+
+    def run(
+        self,
+        originals: np.ndarray,
+        labels: np.ndarray,
+        targets: np.ndarray,
+        progress: Callable[[int], object] = lambda done: None,
+    ) -> Found:
+        """Searches the nearest adversarial image of each original; see ``RollingSearch.run``."""
+        parts = []
+        for first in range(0, len(originals), self._slots):
+            rows = slice(first, first + self._slots)
+            parts.append(self._run_batch(originals[rows], labels[rows], targets[rows]))
+            progress(min(first + self._slots, len(originals)))
+        return Found(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _run_batch(self, originals: np.ndarray, labels: np.ndarray, targets: np.ndarray) -> Found:
+        """Twelve values of c; short batches are padded, so that all have one shape."""
+        count = len(originals)
+        padding = (0, self._slots - count)
+        original = tf.constant(np.pad(originals, (padding, (0, 0))))
+        goal = Goal(
+            tf.constant(np.pad(labels, padding).astype(np.int32)),
+            tf.constant(np.pad(targets, padding).astype(np.int32)),
+        )
+        c = np.full(self._slots, _FIRST, np.float32)
+        low, high = np.full_like(c, _LOWEST), np.full_like(c, _HIGHEST)
+        best = np.array(original)
+        nearest = np.full(self._slots, np.inf, np.float32)
+        best_c = np.zeros_like(c)
+        evaluations = 0
+        converged = np.zeros(self._slots, bool)
+        point = original
+        for _ in range(_VALUES):
+            found, margin, distance, spent, at_minimum = (
+                part.numpy() for part in self._minimize(point, original, goal, tf.constant(c))
+            )
+            evaluations += int(spent)
+            hit = margin < 0
+            nearer = hit & (distance < nearest)
+            best[nearer], nearest[nearer], best_c[nearer] = (
+                found[nearer],
+                distance[nearer],
+                c[nearer],
+            )
+            converged = np.where(nearer, at_minimum, converged)
+            low, high = np.where(hit, c, low), np.where(hit, high, c)
+            c = np.sqrt(low * high)
+        success = np.isfinite(nearest)
+        status = np.where(success, np.where(converged, CONVERGED, LIMIT), NOT_FOUND)
+        spent_each = np.full(self._slots, evaluations, np.int64)
+        return Found(best[:count], best_c[:count], spent_each[:count], status[:count])
+
+    def _minimize_at(
+        self, start: tf.Tensor, original: tf.Tensor, goal: Goal, c: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """The minimisers at weights c [B]: points, margins, distances, evaluations, converged."""
+
+        def boxed(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            x = tf.clip_by_value(z, 0.0, 1.0)
+            images = tf.reshape(x, [self._slots, *self._classifier.image_shape])
+            margin, loss = margin_and_loss(self._classifier.logits(images), goal, tf.ones_like(c))
+            return x, margin, loss
+
+        def objective(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(z)
+                x, _, loss = boxed(z)
+                value = c * self._phi.value(x - original) + loss
+            return value, tape.gradient(value, z)
+
+        result = tfp.optimizer.lbfgs_minimize(
+            objective, start, max_iterations=self._iterations, tolerance=1e-4
+        )
+        x, margin, _ = boxed(result.position)
+        distance = self._phi.value(x - original)
+        return x, margin, distance, result.num_objective_evaluations, result.converged
