@@ -1,0 +1,106 @@
+r"""Finds the minimum-distortion adversarial example of every image and writes them as a set.
+
+Example:
+  python scripts/attack.py --saved_model=results/models/fc100-100-10 --dataset=digits --split=test \
+      --target=random --output_dir=results/sets/fc100-100-10
+
+The model may be any SavedModel or .keras file that maps float32 images [N, H, W, C] in [0, 1] to
+logits or probabilities. The set is a directory of TFRecord files that TensorFlow Datasets reads
+(tfds.builder_from_directory) where this package is not installed; README shows how. An interrupted
+run is resumed by the same command, after the last complete file.
+
+Feed the set to other models with scripts/evaluate.py.
+"""
+
+from absl import flags
+
+from tfblindspots import cli
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("saved_model", None, "model under attack: SavedModel directory or .keras file")
+cli.define_dataset_flags(split="test", what="images to attack")
+cli.define_attack_size_flags()
+flags.DEFINE_string(
+    "target",
+    "random",
+    "class to reach: random (any other class), untargeted (whichever is nearest), most_likely or "
+    "least_likely (after the true one), all (each in turn, the nearest is kept), or a class number",
+)
+cli.define_output_flag("the adversarial set")
+flags.DEFINE_enum(
+    "norm",
+    "squared_l2",
+    ["squared_l2", "l2"],
+    "what is minimised: |r|^2, which is smooth, or |r|, as the paper writes it",
+)
+flags.DEFINE_enum(
+    "solver",
+    "lbfgs",
+    ["lbfgs", "tfp"],
+    "lbfgs: box-constrained, every image at its own pace; tfp: tfp.optimizer.lbfgs_minimize with "
+    "the box by clipping, to compare with",
+)
+flags.DEFINE_integer("batch_size", 250, "images in work at a time", lower_bound=1)
+flags.DEFINE_integer(
+    "max_evaluations", 150, "evaluations of the gradient that an image may take", lower_bound=10
+)
+flags.DEFINE_enum(
+    "xla",
+    "auto",
+    ["auto", "on", "off"],
+    "compile with XLA; auto: everywhere but for convolutions on a CPU, which it slows down",
+)
+cli.define_seed_flag()
+
+
+def main() -> None:
+    """Attacks, writes, prints."""
+    from tfblindspots.attacks import AttackConfig
+    from tfblindspots.data import load_dataset
+    from tfblindspots.experiments import make_adversarial_set
+    from tfblindspots.models import load_classifier
+    from tfblindspots.reports import formatting
+
+    config = AttackConfig(
+        target=FLAGS.target,
+        norm=FLAGS.norm,
+        solver=FLAGS.solver,
+        batch_size=FLAGS.batch_size,
+        max_evaluations=FLAGS.max_evaluations,
+        seed=FLAGS.seed,
+        xla={"auto": None, "on": True, "off": False}[FLAGS.xla],
+    )
+    manifest = make_adversarial_set(
+        load_classifier(FLAGS.saved_model),
+        load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir),
+        config,
+        FLAGS.output_dir,
+        num_examples=FLAGS.num_examples,
+        shard_size=FLAGS.shard_size,
+        progress=cli.on_terminal(),
+    )
+    summary = manifest["summary"]
+    print(
+        f"{manifest['model']['name']} on {manifest['dataset']} {manifest['split']}, target "
+        f"{FLAGS.target}: {formatting.percent(summary['success_rate'])} success on "
+        f"{formatting.count(summary['attacked'])} correctly classified of "
+        f"{formatting.count(summary['count'])} images"
+    )
+    print(
+        f"distortion: mean {formatting.distortion(summary['mean_distortion'])} over all; of the "
+        f"correctly classified mean {formatting.distortion(summary['mean_distortion_correct'])}, "
+        f"median {formatting.distortion(summary['median_distortion_correct'])}"
+    )
+    print(
+        f"{formatting.count(summary['mean_evaluations'])} evaluations an image, "
+        f"{formatting.count(summary['images_per_second'])} images/s, "
+        f"{formatting.duration(summary['seconds'])}"
+    )
+    statuses = [f"{name} {formatting.count(n)}" for name, n in summary["statuses"].items()]
+    print(f"ended: {', '.join(statuses)}")
+    print(f"adversarial set: {FLAGS.output_dir}")
+
+
+if __name__ == "__main__":
+    cli.run(main, required=["saved_model", "dataset", "output_dir"])

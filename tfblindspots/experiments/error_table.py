@@ -1,0 +1,38 @@
+"""A table of errors as Markdown that also reads well in a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfblindspots.reports import formatting
+
+
+def error_table(table: Mapping[str, Any]) -> str:
+    """Shows what ``cross_error_table`` measured: a row an image set, a column a model.
+
+    Args:
+      table: ``columns`` and ``rows`` as ``cross_error_table`` returns them.
+
+    Returns:
+      Markdown lines; each cell is the error with its 95 % interval.
+    """
+    header = ["error on", *table["columns"], "mean distortion"]
+    rows = [
+        [row["name"], *map(_cell, row["cells"]), formatting.distortion(row["mean_distortion"])]
+        for row in table["rows"]
+    ]
+    return _markdown(header, rows)
+
+
+def _cell(cell: Mapping[str, Any]) -> str:
+    bounds = formatting.interval(cell["low"], cell["high"])
+    return f"{formatting.percent(cell['rate'])} {bounds}"
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    lines = []
+    for first, *others in (header, rule, *rows):
+        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append(f"| {' | '.join([first.ljust(widths[0]), *right])} |\n")
+    return "".join(lines)

@@ -1,0 +1,91 @@
+"""The rows of an error table: adversarial images, clean images, and images with noise."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tfblindspots.adversarial_sets import AdversarialSet
+from tfblindspots.analysis import ImageSet, gaussian_noise
+from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.data import ImageDataset
+
+
+@dataclass(frozen=True)
+class CleanImages:
+    """Unchanged images; equal when the images are.
+
+    Attributes:
+      source: where they come from, for the name of a row.
+      fingerprint: SHA-256 of the images, labels and indices.
+      images: float32 [N, H, W, C] in [0, 1].
+      labels: int64 [N].
+      indices: int64 [N], which key the noise.
+    """
+
+    source: str = field(compare=False)
+    fingerprint: str
+    images: np.ndarray = field(compare=False, repr=False)
+    labels: np.ndarray = field(compare=False, repr=False)
+    indices: np.ndarray = field(compare=False, repr=False)
+
+    @classmethod
+    def make(
+        cls, source: str, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
+    ) -> "CleanImages":
+        """Computes the fingerprint; arguments as the attributes."""
+        fingerprint = fingerprint_arrays(images, labels, indices)
+        return cls(source, fingerprint, images, labels, indices)
+
+    @classmethod
+    def of_dataset(cls, dataset: ImageDataset, count: int | None = None) -> "CleanImages":
+        """The first ``count`` images of a dataset; None for all."""
+        part = slice(count)
+        return cls.make(
+            f"{dataset.name} {dataset.split}",
+            dataset.images[part],
+            dataset.labels[part],
+            dataset.indices[part],
+        )
+
+    @classmethod
+    def of_adversarial_set(cls, adversarial_set: AdversarialSet) -> "CleanImages":
+        """The images that a set's examples came from."""
+        examples = adversarial_set.examples
+        return cls.make(
+            adversarial_set.name, examples["original"], examples["label"], examples["index"]
+        )
+
+
+def adversarial_images(adversarial_set: AdversarialSet, name: str) -> ImageSet:
+    """A set's adversarial images, as a row called ``name``.
+
+    The row's distortion is the mean over the images that are adversarial.
+    """
+    examples = adversarial_set.examples
+    found = examples["distortion"][examples["success"] == 1]
+    return ImageSet(
+        name,
+        examples["image"],
+        examples["label"],
+        float(np.mean(found, dtype=np.float64)) if found.size else 0.0,
+        adversarial_set.manifest["model"]["name"],
+    )
+
+
+def clean_and_noise(
+    clean: CleanImages, noise_stddevs: Sequence[float], seed: int, name_source: bool = False
+) -> Iterator[ImageSet]:
+    """Clean images, then the same with Gaussian noise of each standard deviation.
+
+    Args:
+      clean: the images.
+      noise_stddevs: in units of the pixel range; the distortion of such noise.
+      seed: of the noise.
+      name_source: say in the rows' names which images they are.
+    """
+    suffix = f" ({clean.source})" if name_source else ""
+    yield ImageSet(f"clean images{suffix}", clean.images, clean.labels, 0.0, None)
+    for stddev in noise_stddevs:
+        noisy = gaussian_noise(clean.images, stddev, seed=seed, indices=clean.indices)
+        yield ImageSet(f"Gaussian noise {stddev:g}{suffix}", noisy, clean.labels, stddev, None)

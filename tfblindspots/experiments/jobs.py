@@ -1,0 +1,115 @@
+"""Output directories that belong to one job: what a rerun may finish, skip, or must refuse.
+
+A directory with a manifest is finished. While a job that takes several steps is under way, a hidden
+file beside its results says which settings and inputs they are of.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfblindspots.artifacts import (
+    MANIFEST,
+    prepare_output_directory,
+    read_json,
+    read_manifest,
+    write_json,
+)
+from tfblindspots.errors import InputError
+
+CLAIM = ".job.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a result depends on.
+
+    Attributes:
+      directory: where the result goes.
+      kind: of the result's manifest, such as ``"adversarial_set"``.
+      flags: every setting that the result depends on, by name; plain JSON values.
+      inputs: what is read, by role, each with its name and SHA-256 fingerprint.
+    """
+
+    directory: Path
+    kind: str
+    flags: Mapping[str, Any]
+    inputs: Mapping[str, Mapping[str, Any]]
+
+    def finished(self, manifest_in: str = ".") -> dict[str, Any] | None:
+        """The manifest of this job's result; None while it is not finished.
+
+        Args:
+          manifest_in: where in the directory this kind of result keeps its manifest.
+
+        Raises:
+          InputError: the directory holds another kind of result, or one of other settings.
+        """
+        place = self.directory / manifest_in
+        if not (place / MANIFEST).is_file():
+            return None
+        manifest = read_manifest(place, self.kind)
+        self._require_same(manifest)
+        return manifest
+
+    @contextlib.contextmanager
+    def claim(self, allowed: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Makes the directory this job's until the block, which writes the result, has succeeded.
+
+        When the block raises before it has written anything, the directory is as it was.
+
+        Args:
+          allowed: glob patterns of what an interrupted run of this job may have left there.
+
+        Yields:
+          Notes for the runs that follow after an interruption: a dictionary that ``note`` saves.
+
+        Raises:
+          InputError: the directory holds other files, or an unfinished job of other settings.
+        """
+        existed = self.directory.exists()
+        claim = self.directory / CLAIM
+        notes: dict[str, Any] = {}
+        if claim.is_file():
+            record = read_json(claim)
+            self._require_same(record)
+            notes = record["notes"]
+            prepare_output_directory(self.directory, [CLAIM, *allowed])
+        else:
+            prepare_output_directory(self.directory)
+            self.note(notes)
+        try:
+            yield notes
+            claim.unlink()
+        except BaseException:
+            if [entry.name for entry in self.directory.iterdir()] == [CLAIM]:
+                claim.unlink()
+                if not existed:
+                    self.directory.rmdir()
+            raise
+
+    def note(self, notes: Mapping[str, Any]) -> None:
+        """Saves notes for the runs that follow should this one be interrupted."""
+        record = {"flags": dict(self.flags), "inputs": dict(self.inputs), "notes": dict(notes)}
+        write_json(self.directory / CLAIM, record)
+
+    def _require_same(self, found: Mapping[str, Any]) -> None:
+        differences = [
+            f"--{name}={found['flags'].get(name)} there, {value} here"
+            for name, value in json.loads(json.dumps(dict(self.flags))).items()
+            if found["flags"].get(name) != value
+        ]
+        differences += [
+            f"another {role} ({found['inputs'].get(role, {}).get('name')} there, "
+            f"{given['name']} here)"
+            for role, given in self.inputs.items()
+            if found["inputs"].get(role, {}).get("fingerprint") != given["fingerprint"]
+        ]
+        if differences:
+            raise InputError(
+                f"output_dir {self.directory} belongs to a run with other settings "
+                f"({'; '.join(differences)}); repeat those or name a new directory."
+            )

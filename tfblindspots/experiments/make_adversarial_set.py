@@ -1,0 +1,187 @@
+"""E1: the minimum-distortion adversarial example of every image of a split, as a set on disk."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from tqdm import tqdm
+
+from tfblindspots.adversarial_sets import AdversarialSetWriter, feature_description
+from tfblindspots.analysis import summarize_distortions
+from tfblindspots.artifacts import build_manifest
+from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
+from tfblindspots.experiments.jobs import Job
+from tfblindspots.models import Classifier, check_images, check_labels, predict_classes
+
+DEFAULT_SHARD_SIZE = 5000
+# What `summarize_distortions` needs.
+_SUMMARIZED = (
+    "label",
+    "original_prediction",
+    "success",
+    "distortion",
+    "evaluations",
+    "status",
+)
+
+
+def make_adversarial_set(
+    classifier: Classifier,
+    dataset: ImageDataset,
+    config: AttackConfig,
+    output_dir: str | os.PathLike[str],
+    *,
+    num_examples: int | None = None,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Attacks images shard by shard, or finds their set already there.
+
+    An interrupted run leaves complete shards, and a run with the same settings goes on after them.
+    With a class number as the target, images whose label or prediction is that class are left out.
+
+    Args:
+      classifier: the model under attack.
+      dataset: images to attack.
+      config: the attack.
+      output_dir: where the set goes; new, empty, or this very set's.
+      num_examples: attack the first images only; None for all.
+      shard_size: examples a shard.
+      progress: show a progress bar.
+
+    Returns:
+      The set's manifest. Besides the common keys and those of ``AdversarialSetWriter.finish``:
+      ``dataset``, ``split``, ``model`` (name and fingerprint), ``attack`` (the configuration) and
+      ``summary`` (see ``summarize_distortions``).
+
+    Raises:
+      InputError: the images, labels or target do not fit the model; the model gives NaN; the
+        directory holds other files or a set made with other settings.
+    """
+    directory = Path(output_dir)
+    model = {"name": classifier.name, "fingerprint": classifier.fingerprint}
+    job = Job(
+        directory,
+        "adversarial_set",
+        {
+            "dataset": dataset.name,
+            "split": dataset.split,
+            "num_examples": num_examples,
+            "shard_size": shard_size,
+            **dataclasses.asdict(config),
+        },
+        {"model": model, "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint}},
+    )
+    manifest = job.finished()
+    if manifest is not None:
+        return manifest
+    check_images(classifier, dataset.images)
+    check_labels(classifier, dataset.labels)
+    positions = _attackable(classifier, dataset, num_examples, config.target)
+    with job.claim(allowed=["*"]) as notes:
+        writer = AdversarialSetWriter(
+            directory,
+            image_shape=classifier.image_shape,
+            class_names=_class_names(classifier, dataset),
+            source_split=dataset.source_split,
+            num_examples=len(positions),
+            shard_size=shard_size,
+        )
+        seconds = notes.setdefault("seconds", {})
+        missing = writer.missing_shards()
+        remaining = sum(last - first for first, last in map(writer.shard_range, missing))
+        with tqdm(
+            desc=f"attack {classifier.name} ({config.target})",
+            total=len(positions),
+            initial=len(positions) - remaining,
+            unit="img",
+            disable=not progress,
+        ) as bar:
+            for shard in missing:
+                start, done = time.perf_counter(), bar.n
+                first, last = writer.shard_range(shard)
+                chosen = positions[first:last]
+                examples = find_adversarial_examples(
+                    classifier,
+                    dataset.images[chosen],
+                    dataset.labels[chosen],
+                    config,
+                    indices=dataset.indices[chosen],
+                    progress=lambda count, done=done: bar.update(done + count - bar.n),
+                )
+                writer.write_shard(shard, examples._asdict())
+                seconds[str(shard)] = time.perf_counter() - start
+                job.note(notes)
+        return writer.finish(
+            build_manifest(
+                job.kind,
+                flags=job.flags,
+                seed=config.seed,
+                inputs=job.inputs,
+                seconds=sum(seconds.values()),
+                dataset=dataset.name,
+                split=dataset.split,
+                model=model,
+                attack=dataclasses.asdict(config),
+                summary=summarize_distortions(
+                    _read_fields(directory, _SUMMARIZED, classifier.image_shape),
+                    sum(seconds.values()),
+                ),
+            )
+        )
+
+
+def _attackable(
+    classifier: Classifier, dataset: ImageDataset, num_examples: int | None, target: str
+) -> np.ndarray:
+    """Positions, among the first images, of those to which the target can be applied; int64 [N]."""
+    labels = dataset.labels[:num_examples]
+    if not target.isdecimal():
+        return np.arange(len(labels))
+    predictions = predict_classes(classifier, dataset.images[:num_examples])
+    there = (labels == int(target)) | (predictions == int(target))
+    positions = np.flatnonzero(~there)
+    if not positions.size:
+        raise InputError(
+            f"target {target} is the true or the predicted class of every image; expected images "
+            "of other classes. Name another --target or another --split."
+        )
+    if there.any():
+        logging.info(
+            "Left out %d of %d images whose true or predicted class is the target %s.",
+            there.sum(),
+            there.size,
+            target,
+        )
+    return positions
+
+
+def _class_names(classifier: Classifier, dataset: ImageDataset) -> Sequence[str]:
+    """Names of the model's classes: the dataset's where they are as many, else numbers."""
+    if classifier.num_classes == dataset.num_classes:
+        return dataset.class_names
+    return [str(number) for number in range(classifier.num_classes)]
+
+
+def _read_fields(
+    directory: Path, names: Sequence[str], image_shape: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Reads some fields of all shards back: those of interrupted runs are no longer in memory."""
+    features = feature_description(image_shape)
+    chosen = {name: features[name] for name in names}
+    shards = sorted(map(str, directory.glob("[!.]*.tfrecord-*")))
+    records = tf.data.TFRecordDataset(shards).batch(1000)
+    batches = list(
+        records.map(lambda batch: tf.io.parse_example(batch, chosen)).as_numpy_iterator()
+    )
+    fields = {name: np.concatenate([batch[name] for batch in batches]) for name in names}
+    fields["status"] = np.array([text.decode() for text in fields["status"]], dtype=object)
+    return fields

@@ -1,0 +1,132 @@
+"""Trains a network of the paper, measures its errors and exports it as a SavedModel."""
+
+import dataclasses
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfblindspots.analysis import error_rate
+from tfblindspots.artifacts import build_manifest, prepare_output_directory
+from tfblindspots.data import ImageDataset
+from tfblindspots.experiments.jobs import Job
+from tfblindspots.models import (
+    ASSETS,
+    export_saved_model,
+    get_definition,
+    load_classifier,
+    predict_classes,
+)
+from tfblindspots.training import train
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a trained network depends on, besides its data.
+
+    Attributes:
+      model: a name that ``get_definition`` knows, such as ``"fc100-100-10"``.
+      seed: of the initial weights and of every other random number.
+      max_iterations: of the trainer; None for the trainer's own limit.
+    """
+
+    model: str
+    seed: int = 0
+    max_iterations: int | None = None
+
+
+def train_network(
+    config: TrainingConfig,
+    train_set: ImageDataset,
+    test_set: ImageDataset,
+    output_dir: str | os.PathLike[str],
+    *,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Trains a network and exports it, or finds it already there.
+
+    Args:
+      config: the network and how it is trained.
+      train_set: images that it is trained on.
+      test_set: images that it is measured on.
+      output_dir: where the SavedModel goes; new, empty, or this very network's.
+      progress: show a progress bar while training.
+
+    Returns:
+      The SavedModel's manifest. Besides the common keys: ``name``, ``title``, ``dataset``,
+      ``weight_decays``, ``train_error`` and ``test_error`` (``ErrorRate`` as a dictionary),
+      ``converged``, ``iterations``, ``evaluations``, ``loss``, ``train_seconds``, ``message``.
+
+    Raises:
+      InputError: the model is unknown or does not fit the data; the directory holds other files
+        or a network trained with other settings.
+    """
+    definition = get_definition(config.model)
+    directory = Path(output_dir)
+    job = Job(
+        directory,
+        "saved_model",
+        {
+            **dataclasses.asdict(config),
+            "dataset": train_set.name,
+            "split": train_set.split,
+            "test_split": test_set.split,
+        },
+        {"train_set": describe(train_set), "test_set": describe(test_set)},
+    )
+    manifest = job.finished(ASSETS)
+    if manifest is not None:
+        return manifest
+    prepare_output_directory(directory)
+    start = time.perf_counter()
+    try:
+        result = train(
+            definition,
+            train_set,
+            seed=config.seed,
+            max_iterations=config.max_iterations,
+            progress=progress,
+        )
+        classifier = load_classifier(result.model, name=definition.name)
+        errors = {
+            name: error_rate(predict_classes(classifier, images.images), images.labels)._asdict()
+            for name, images in (("train_error", train_set), ("test_error", test_set))
+        }
+        manifest = build_manifest(
+            job.kind,
+            flags=job.flags,
+            seed=config.seed,
+            inputs=job.inputs,
+            seconds=time.perf_counter() - start,
+            name=definition.name,
+            title=definition.title,
+            dataset=train_set.name,
+            num_classes=train_set.num_classes,
+            class_names=train_set.class_names,
+            weight_decays=dict(definition.weight_decays),
+            **errors,
+            converged=result.converged,
+            iterations=result.iterations,
+            evaluations=result.evaluations,
+            loss=result.loss,
+            train_seconds=round(result.seconds, 3),
+            message=result.message,
+        )
+        export_saved_model(result.model, directory, manifest)
+    finally:
+        # The directory was made before the work, to fail early; a SavedModel appears in it at once
+        # or not at all.
+        if not any(directory.iterdir()):
+            directory.rmdir()
+    return manifest
+
+
+def describe(dataset: ImageDataset) -> dict[str, Any]:
+    """What a manifest says of a dataset that was read."""
+    return {
+        "name": dataset.name,
+        "split": dataset.split,
+        "count": len(dataset.labels),
+        "fingerprint": dataset.fingerprint,
+    }
