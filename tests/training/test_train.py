@@ -1,0 +1,69 @@
+"""Each trainer from a definition to weights, on digits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfblindspots.data import ImageDataset, load_dataset
+from tfblindspots.errors import InputError
+from tfblindspots.models import get_definition
+from tfblindspots.training import TrainingResult, train
+
+# A limit for each trainer that takes a second or two.
+_LIMITS = {"fc10-1e-4": 20, "fc30-20-10": 20, "ae20-10": 20, "conv": 2}
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageDataset:
+    return load_dataset("digits", "train[:200]")
+
+
+def _train(name: str, dataset: ImageDataset, seed: int) -> TrainingResult:
+    return train(get_definition(name), dataset, seed=seed, max_iterations=_LIMITS[name])
+
+
+@pytest.mark.parametrize("name", _LIMITS)
+def test_the_seed_decides_the_weights(digits: ImageDataset, name: str):
+    first, again, other = (_train(name, digits, seed).model.get_weights() for seed in (0, 0, 1))
+    for weight, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(weight, same)
+    assert any((weight != changed).any() for weight, changed in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("name", _LIMITS)
+def test_global_generators_are_neither_read_nor_moved(digits: ImageDataset, name: str):
+    np.random.seed(7)
+    before = np.random.get_state()[1].copy()
+    first = _train(name, digits, 0).model.get_weights()
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    np.random.seed(8)
+    for weight, same in zip(first, _train(name, digits, 0).model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+
+
+@pytest.mark.parametrize("trainer", ["lbfgs", "fit"])
+def test_divergence_is_told(digits: ImageDataset, trainer: str):
+    broken = dataclasses.replace(digits, images=np.full_like(digits.images, np.nan))
+    definition = dataclasses.replace(get_definition("fc10-1e-4"), trainer=trainer)
+    with pytest.raises(InputError, match=r"^Training fc10-1e-4 diverged: its loss is nan after "):
+        train(definition, broken, seed=0, max_iterations=2)
+
+
+def test_divergence_of_the_autoencoder_is_told(digits: ImageDataset):
+    broken = dataclasses.replace(digits, images=np.full_like(digits.images, np.nan))
+    with pytest.raises(InputError, match=r"^Training code diverged: its loss is nan after "):
+        _train("ae20-10", broken, 0)
+
+
+def test_max_iterations_must_be_positive(digits: ImageDataset):
+    with pytest.raises(InputError, match=r"^max_iterations is 0; expected at least 1\.$"):
+        train(get_definition("conv"), digits, seed=0, max_iterations=0)
+
+
+def test_an_unknown_trainer_is_told(digits: ImageDataset):
+    definition = dataclasses.replace(get_definition("conv"), trainer="magic")
+    with pytest.raises(
+        InputError, match=r"^model conv names the trainer 'magic'; expected 'lbfgs'"
+    ):
+        train(definition, digits, seed=0)

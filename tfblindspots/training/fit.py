@@ -1,0 +1,126 @@
+"""Stochastic training by Keras, for networks that are not the paper's L-BFGS ones."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tfblindspots.training.objective import (
+    check_finite,
+    mean_cross_entropy,
+    weight_decay_penalty,
+)
+from tfblindspots.training.result import TrainingResult
+
+_BATCH_SIZE = 128
+_LEARNING_RATE = 2e-3
+_STEPS = 3_000
+
+
+class ShuffledBatches(keras.utils.PyDataset):
+    """All images once an epoch, in an order that (seed, epoch) alone decides.
+
+    Keras' own shuffling draws from NumPy's global generator, so that what else ran in the process
+    would change the weights.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int) -> None:
+        super().__init__()
+        self._images, self._labels, self._seed = images, labels, seed
+        self._epoch = 0
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        generator = np.random.default_rng([self._seed, self._epoch])
+        self._order = generator.permutation(len(self._labels))
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(len(self._labels) / _BATCH_SIZE)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images [B, H, W, C] and labels [B] of a batch; the last may be smaller."""
+        chosen = self._order[index * _BATCH_SIZE : (index + 1) * _BATCH_SIZE]
+        return self._images[chosen], self._labels[chosen]
+
+    def on_epoch_end(self) -> None:
+        """Shuffles for the next epoch."""
+        self._epoch += 1
+        self._shuffle()
+
+
+def fit_adam(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    weight_decays: Mapping[str, float],
+    *,
+    seed: int,
+    epochs: int | None = None,
+    progress: bool = False,
+) -> TrainingResult:
+    """Trains a model by Adam, its learning rate falling to 0 along a half cosine.
+
+    Args:
+      model: gives logits [N, K]; its random layers (dropout) carry their own seeds.
+      images: float32 [N, H, W, C] in [0, 1].
+      labels: int64 [N].
+      weight_decays: lambda by layer name, see ``weight_decay_penalty``.
+      seed: of the order of the images.
+      epochs: passes over the images; by default as many as make 3,000 steps.
+      progress: shows a bar.
+
+    Returns:
+      A ``TrainingResult`` whose model is ``model``; ``iterations`` are epochs, and ``converged`` is
+      False, because a fixed number of noisy steps shows no convergence.
+
+    Raises:
+      InputError: the loss became NaN or infinite.
+    """
+    start = time.monotonic()
+    batches = ShuffledBatches(images, labels, seed)
+    epochs = epochs or math.ceil(_STEPS / len(batches))
+    steps = epochs * len(batches)
+
+    def loss(batch_labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        classes = tf.cast(batch_labels, tf.int64)  # Keras hands them over as float32
+        return mean_cross_entropy(classes, logits) + weight_decay_penalty(model, weight_decays)
+
+    # Compiling a second model over the same layers leaves the first as it was built: saved, it
+    # brings neither an optimiser's state nor this function's loss.
+    trained = keras.Model(model.inputs, model.outputs[0])
+    trained.compile(
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+        ),
+        loss=loss,
+        jit_compile=False,  # XLA makes convolutions on a CPU several times slower
+    )
+    with tqdm.tqdm(total=epochs, desc=model.name, unit="epoch", disable=not progress) as bar:
+
+        def after_epoch(epoch: int, logs: Mapping[str, float]) -> None:
+            check_finite(logs["loss"], model.name, epoch + 1)
+            bar.update()
+            bar.set_postfix(loss=f"{logs['loss']:.3g}")
+
+        trained.fit(
+            batches,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
+        )
+    value = trained.evaluate(images, labels, batch_size=1000, verbose=0)
+    return TrainingResult(
+        model=model,
+        converged=False,
+        iterations=epochs,
+        evaluations=steps,
+        loss=float(value),
+        seconds=time.monotonic() - start,
+        message=f"stopped after the {epochs} epochs that were asked for",
+    )
