@@ -1,10 +1,10 @@
 """The paper's experiments: wires data, models, attacks and measurements, and writes results."""
 
-from tfblindspots.experiments.error_table import error_table
-from tfblindspots.experiments.evaluate_models import distinct_names, evaluate_models
-from tfblindspots.experiments.make_adversarial_set import make_adversarial_set
-from tfblindspots.experiments.reproduce import NETWORKS, ReproductionConfig, reproduce
-from tfblindspots.experiments.train_network import TrainingConfig, train_network
+from tfblindspots.experiments.attack import make_adversarial_set
+from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.markdown import error_table
+from tfblindspots.experiments.reproduction import NETWORKS, ReproductionConfig, reproduce
+from tfblindspots.experiments.training import TrainingConfig, train_network
 
 __all__ = [
     "NETWORKS",

@@ -1,6 +1,7 @@
 """E1: the minimum-distortion adversarial example of every image of a split, as a set on disk."""
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -106,18 +107,18 @@ def make_adversarial_set(
             disable=not progress,
         ) as bar:
             for shard in missing:
-                start, done = time.perf_counter(), bar.n
-                first, last = writer.shard_range(shard)
-                chosen = positions[first:last]
+                start, before = time.perf_counter(), bar.n
+                chosen = positions[slice(*writer.shard_range(shard))]
                 examples = find_adversarial_examples(
                     classifier,
                     dataset.images[chosen],
                     dataset.labels[chosen],
                     config,
                     indices=dataset.indices[chosen],
-                    progress=lambda count, done=done: bar.update(done + count - bar.n),
+                    progress=functools.partial(_advance, bar, before),
                 )
                 writer.write_shard(shard, examples._asdict())
+                _advance(bar, before, len(chosen))
                 seconds[str(shard)] = time.perf_counter() - start
                 job.note(notes)
         return writer.finish(
@@ -137,6 +138,10 @@ def make_adversarial_set(
                 ),
             )
         )
+
+
+def _advance(bar: tqdm, before: int, done: int) -> None:
+    bar.update(before + done - bar.n)
 
 
 def _attackable(

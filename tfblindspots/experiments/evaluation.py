@@ -21,9 +21,9 @@ from tfblindspots.artifacts import (
 )
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.error_table import error_table
 from tfblindspots.experiments.image_sets import CleanImages, adversarial_images, clean_and_noise
 from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.markdown import error_table
 from tfblindspots.models import Classifier
 
 RESULTS = "results.json"

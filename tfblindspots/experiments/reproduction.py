@@ -17,10 +17,10 @@ from tfblindspots.analysis import ImageSet, cross_error_table
 from tfblindspots.artifacts import MANIFEST, build_manifest, write_json
 from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset
+from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE, make_adversarial_set
 from tfblindspots.experiments.image_sets import CleanImages, adversarial_images, clean_and_noise
 from tfblindspots.experiments.jobs import Job
-from tfblindspots.experiments.make_adversarial_set import DEFAULT_SHARD_SIZE, make_adversarial_set
-from tfblindspots.experiments.train_network import TrainingConfig, describe, train_network
+from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import get_definition, load_classifier
 from tfblindspots.reports import formatting, write_report
 

@@ -1,0 +1,242 @@
+"""A set is made shard by shard, whatever interrupts it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfblindspots.adversarial_sets import read_adversarial_set
+from tfblindspots.analysis import summarize_distortions
+from tfblindspots.artifacts import read_json, write_json
+from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
+from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
+from tfblindspots.experiments import make_adversarial_set
+from tfblindspots.experiments.jobs import CLAIM
+from tfblindspots.models import Classifier, predict_classes
+
+MODULE = "tfblindspots.experiments.attack"
+
+
+@pytest.fixture(scope="module")
+def expected(
+    classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> AdversarialExamples:
+    """The attack on all images at once, without files."""
+    return find_adversarial_examples(
+        classifier, test_set.images, test_set.labels, config, indices=test_set.indices
+    )
+
+
+@pytest.fixture(scope="module")
+def directory(
+    tmp_path_factory: pytest.TempPathFactory,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+) -> Path:
+    """A finished set in shards of 8."""
+    path = tmp_path_factory.mktemp("sets") / "linear"
+    make_adversarial_set(classifier, test_set, config, path, shard_size=8)
+    return path
+
+
+def test_shards_hold_what_one_run_finds(directory: Path, expected: AdversarialExamples) -> None:
+    found = read_adversarial_set(directory).examples
+    for name in ("label", "target", "index", "success", "prediction", "status", "original"):
+        np.testing.assert_array_equal(found[name], getattr(expected, name))
+    np.testing.assert_allclose(found["distortion"], expected.distortion, rtol=1e-4)
+    assert len(list(directory.glob("*.tfrecord-*"))) == 4
+
+
+def test_the_manifest_describes_the_set(
+    directory: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> None:
+    found = read_adversarial_set(directory)
+    manifest = found.manifest
+    assert found.source_split == "test"
+    assert manifest["dataset"] == "digits"
+    assert manifest["split"] == "test[:30]"
+    assert manifest["num_examples"] == 30
+    assert manifest["model"] == {"name": "linear", "fingerprint": classifier.fingerprint}
+    assert manifest["attack"] == dataclasses.asdict(config)
+    assert manifest["class_names"] == list(test_set.class_names)
+    summary = manifest["summary"]
+    recomputed = summarize_distortions(found.examples, summary["seconds"])
+    assert summary == recomputed | {"images_per_second": summary["images_per_second"]}
+    assert summary["success_rate"] == 1
+
+
+def test_a_finished_set_is_not_made_again(
+    directory: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"{MODULE}.find_adversarial_examples", pytest.fail)
+    manifest = make_adversarial_set(classifier, test_set, config, directory, shard_size=8)
+    assert manifest == read_json(directory / "manifest.json")
+
+
+def test_other_settings_are_refused(
+    directory: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> None:
+    other = dataclasses.replace(config, target="untargeted", seed=1)
+    with pytest.raises(
+        InputError, match=r"--target=random there, untargeted here; --seed=0 there, 1 here"
+    ):
+        make_adversarial_set(classifier, test_set, other, directory, shard_size=8)
+
+
+def test_an_interrupted_run_is_resumed_after_its_last_shard(
+    directory: Path,
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+
+    def interrupted(*arguments: Any, **named: Any) -> AdversarialExamples:
+        calls.append(len(arguments[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return find_adversarial_examples(*arguments, **named)
+
+    monkeypatch.setattr(f"{MODULE}.find_adversarial_examples", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=8)
+    assert len(list(tmp_path.glob("[!.]*"))) == 2
+    with pytest.raises(InputError, match=r"has no manifest\.json; expected a finished"):
+        read_adversarial_set(tmp_path)
+
+    other = dataclasses.replace(config, seed=1)
+    with pytest.raises(InputError, match=r"\(--seed=0 there, 1 here\); repeat those"):
+        make_adversarial_set(classifier, test_set, other, tmp_path, shard_size=8)
+
+    manifest = make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=8)
+    assert calls == [8, 8, 8, 8, 6]
+    assert manifest["shards"] == read_json(directory / "manifest.json")["shards"]
+    assert manifest["summary"]["count"] == 30
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_time_of_an_interrupted_run_counts(
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+
+    def interrupted(*arguments: Any, **named: Any) -> AdversarialExamples:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return find_adversarial_examples(*arguments, **named)
+
+    monkeypatch.setattr(f"{MODULE}.find_adversarial_examples", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=15)
+    record = read_json(tmp_path / CLAIM)
+    record["notes"]["seconds"]["0"] = 1000.0
+    write_json(tmp_path / CLAIM, record)
+    manifest = make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=15)
+    assert 1000 < manifest["summary"]["seconds"] < 1100
+
+
+def test_images_of_the_target_class_are_left_out(
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    predictions = predict_classes(classifier, test_set.images)
+    there = (test_set.labels == 3) | (predictions == 3)
+    assert 0 < there.sum() < 30
+    aimed = dataclasses.replace(config, target="3")
+    with caplog.at_level("INFO", logger="absl"):
+        make_adversarial_set(classifier, test_set, aimed, tmp_path / "set")
+    found = read_adversarial_set(tmp_path / "set").examples
+    np.testing.assert_array_equal(found["index"], test_set.indices[~there])
+    assert (found["target"] == 3).all()
+    assert caplog.messages == [
+        f"Left out {there.sum()} of 30 images whose true or predicted class is the target 3."
+    ]
+
+
+def test_a_target_that_leaves_no_image_is_refused(
+    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> None:
+    label = int(test_set.labels[0])
+    aimed = dataclasses.replace(config, target=str(label))
+    with pytest.raises(
+        InputError, match=f"target {label} is the true or the predicted class of every image; exp"
+    ):
+        make_adversarial_set(classifier, test_set, aimed, tmp_path / "set", num_examples=1)
+    assert not (tmp_path / "set").exists()
+
+
+def test_only_the_first_images_are_attacked(
+    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> None:
+    make_adversarial_set(classifier, test_set, config, tmp_path, num_examples=5)
+    found = read_adversarial_set(tmp_path).examples
+    np.testing.assert_array_equal(found["index"], test_set.indices[:5])
+
+
+def broken(classifier: Classifier) -> Classifier:
+    """Gives NaN for every image but flat ones, so that loading would not notice."""
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        return classifier.logits(images) + tf.math.log(-tf.reduce_sum(images, [1, 2, 3]))[:, None]
+
+    return dataclasses.replace(classifier, logits=logits)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": np.zeros((2, 9, 8, 1), np.float32)}, r"expects float32 \[N, 8, 8, 1\]"),
+        ({"images": np.full((2, 8, 8, 1), 255, np.float32)}, r"range from 255 to 255.*divide by"),
+        ({"labels": np.array([0, 10])}, "labels range from 0 to 10; model linear has the classes"),
+        ({"split": "train+test"}, "mixes several splits; expected parts of one"),
+    ],
+)
+def test_data_that_does_not_fit_leaves_nothing(
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    change: dict[str, Any],
+    message: str,
+) -> None:
+    first = {name: getattr(test_set, name)[:2] for name in ("images", "labels", "indices")}
+    data = dataclasses.replace(test_set, **(first | change))
+    with pytest.raises(InputError, match=message):
+        make_adversarial_set(classifier, data, config, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_model_that_returns_nan_leaves_nothing(
+    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> None:
+    with pytest.raises(InputError, match="model linear returns NaN for 30 of 30 images, first for"):
+        make_adversarial_set(broken(classifier), test_set, config, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_other_files_are_kept(
+    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> None:
+    (tmp_path / "mine").write_text("keep")
+    with pytest.raises(InputError, match=r"holds other files \(mine\); name a new or empty"):
+        make_adversarial_set(classifier, test_set, config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

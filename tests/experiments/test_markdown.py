@@ -1,0 +1,33 @@
+"""The error table reads well as plain text."""
+
+from tfblindspots.experiments import error_table
+
+
+def test_a_table() -> None:
+    def cell(rate: float, low: float, high: float) -> dict[str, float]:
+        return {"rate": rate, "low": low, "high": high}
+
+    table = {
+        "columns": ["a", "a-longer-name"],
+        "rows": [
+            {
+                "name": "made for a",
+                "made_for": "a",
+                "mean_distortion": 0.0625,
+                "cells": [cell(1, 0.631, 1.0), cell(0.125, 0.003, 0.527)],
+            },
+            {
+                "name": "clean",
+                "made_for": None,
+                "mean_distortion": 0.0,
+                "cells": [cell(0, 0.0, 0.369), cell(0.5, 0.157, 0.843)],
+            },
+        ],
+    }
+    # The space before "%" is one that does not break.
+    assert error_table(table).replace("\xa0", " ") == (
+        "| error on   |               a |   a-longer-name | mean distortion |\n"
+        "| ---------- | --------------: | --------------: | --------------: |\n"
+        "| made for a | 100 % [63, 100] |  12.5 % [0, 53] |          0.0625 |\n"
+        "| clean      |     0 % [0, 37] | 50.0 % [16, 84] |               0 |\n"
+    )
