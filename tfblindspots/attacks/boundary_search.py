@@ -62,6 +62,8 @@ class SearchState(NamedTuple):
     c_high: tf.Tensor  # [B]: the smallest c whose minimiser was not; _LARGEST: none yet
     margin_low: tf.Tensor  # [B]: of the minimiser at c_low
     margin_high: tf.Tensor  # [B]: of the minimiser at c_high, at first of x0
+    # The root in c under the first stage's loss, [B]: the paper's c. Until known, the latest c.
+    threshold: tf.Tensor
     # The nearest adversarial point of all that were evaluated.
     best: tf.Tensor  # [B, n]
     best_distance: tf.Tensor  # phi(best - x0), [B]; _LARGEST: none yet
@@ -95,6 +97,7 @@ def start(
         c_high=zeros + _LARGEST,
         margin_low=zeros,
         margin_high=zeros + _LARGEST,
+        threshold=zeros,
         best=original,
         best_distance=zeros + _LARGEST,
     )
@@ -250,8 +253,10 @@ def _close_bracket(
     narrow = solved & (state.c_high <= ratio * state.c_low)
     last = state.stage == len(settings.sharpness) - 1
     closed, sharpened = narrow & last, narrow & ~last
+    estimate = next_weight(state)
     state = state._replace(
-        c=tf.where(solved & ~narrow, next_weight(state), state.c),
+        c=tf.where(solved & ~narrow, estimate, state.c),
+        threshold=tf.where(solved & (state.stage == 0), estimate, state.threshold),
         stage=state.stage + tf.cast(sharpened, tf.int32),
         c_low=tf.where(sharpened, 0.0, state.c_low),
         c_high=tf.where(sharpened, _LARGEST, state.c_high),

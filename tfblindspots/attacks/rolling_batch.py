@@ -28,7 +28,7 @@ class Found(NamedTuple):
     """What a search found for N images of n pixels."""
 
     image: np.ndarray  # float32 [N, n]: the adversarial image, the original where none was found
-    c: np.ndarray  # float32 [N]: the largest weight of the distance whose minimiser is adversarial
+    c: np.ndarray  # float32 [N]: weight of the distance at which the minimiser reaches the boundary
     evaluations: np.ndarray  # int64 [N]
     status: np.ndarray  # int64 [N], of boundary_search
 
@@ -102,7 +102,7 @@ class RollingSearch:
             images = owner[ended]
             found.status[images] = status[ended]
             found.image[images] = tf.gather(state.best, ended).numpy()
-            found.c[images] = state.c.numpy()[ended]
+            found.c[images] = state.threshold.numpy()[ended]
             found.evaluations[images] = state.evaluations.numpy()[ended]
             owner[ended] = -1
             done += ended.size
@@ -160,7 +160,9 @@ class RollingSearch:
             tape.watch(points)
             images = tf.reshape(points, [self._slots, *self._classifier.image_shape])
             margin, loss = margin_and_loss(self._classifier.logits(images), goal, sharpness)
-        return loss, tape.gradient(loss, points), margin
+        # A model may have no gradient at all, as behind a rounding: zero, then nothing is found.
+        gradient = tape.gradient(loss, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return loss, gradient, margin
 
 
 def _refill(

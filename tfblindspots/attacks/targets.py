@@ -65,9 +65,7 @@ def choose_targets(
 
 def _random_class(classes: int, excluded: set[int], key: tuple[int, int]) -> int:
     candidates = [number for number in range(classes) if number not in excluded]
+    # Of two classes, a misclassified image leaves none; it is not attacked.
     if not candidates:
-        raise InputError(
-            "a random target needs a class that is neither the true nor the predicted one; "
-            f"the model has only {classes} classes. Use target 'untargeted'."
-        )
+        return UNTARGETED
     return candidates[np.random.default_rng(key).integers(len(candidates))]

@@ -1,0 +1,193 @@
+"""How the attack treats batches, limits, broken models and bad input."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tests.attacks.conftest import Linear, make_classifier, make_linear
+from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.errors import InputError
+from tfblindspots.models import Classifier, predict_classes
+
+
+@pytest.fixture(scope="module")
+def labels(network: Classifier, images: np.ndarray) -> np.ndarray:
+    return predict_classes(network, images)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "tfp"])
+def test_an_identical_call_gives_identical_bytes(
+    network: Classifier, images: np.ndarray, labels: np.ndarray, solver: str
+) -> None:
+    config = AttackConfig(solver=solver, batch_size=16)
+    first = find_adversarial_examples(network, images, labels, config)
+    second = find_adversarial_examples(network, images, labels, config)
+    for one, other in zip(first, second, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_company_and_order_do_not_matter(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    together = find_adversarial_examples(network, images, labels, AttackConfig())
+    order = np.random.default_rng(0).permutation(len(images))
+    shuffled = find_adversarial_examples(
+        network, images[order], labels[order], AttackConfig(batch_size=7), indices=order
+    )
+    assert_array_equal(shuffled.prediction, together.prediction[order])
+    assert_array_equal(shuffled.target, together.target[order])
+    assert_allclose(shuffled.distortion, together.distortion[order], rtol=1e-4)
+    for i in range(3):
+        alone = find_adversarial_examples(
+            network, images[i : i + 1], labels[i : i + 1], AttackConfig(), indices=np.array([i])
+        )
+        assert alone.prediction[0] == together.prediction[i]
+        assert_allclose(alone.distortion[0], together.distortion[i], rtol=1e-4)
+
+
+def test_more_images_than_slots_are_all_done_and_counted(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    done: list[int] = []
+    found = find_adversarial_examples(
+        network, images, labels, AttackConfig(batch_size=8), progress=done.append
+    )
+    assert found.success.all()
+    assert done == sorted(done) and done[-1] == len(images)
+
+
+def test_cost_an_image_is_pinned(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    """Counts move a little with the rounding of another processor, not by a tenth."""
+    random = find_adversarial_examples(network, images, labels, AttackConfig())
+    untargeted = find_adversarial_examples(network, images, labels, AttackConfig("untargeted"))
+    assert_allclose(random.evaluations.mean(), 26.2, rtol=0.1)
+    assert_allclose(untargeted.evaluations.mean(), 24.0, rtol=0.1)
+
+
+def test_images_misclassified_to_begin_with_are_returned_as_they_are(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    wrong = labels.copy()
+    wrong[::3] = (wrong[::3] + 1) % 5
+    found = find_adversarial_examples(network, images, wrong, AttackConfig("untargeted"))
+    assert_array_equal(found.image[::3], images[::3])
+    assert (found.status[::3] == "already misclassified").all()
+    assert (found.distortion[::3] == 0).all() and (found.success[::3] == 1).all()
+    assert (found.evaluations[::3] == 0).all() and (found.c[::3] == 0).all()
+    assert (found.distortion[1::3] > 0).all()
+    nothing_left = find_adversarial_examples(network, images[:1], wrong[:1], AttackConfig())
+    assert nothing_left.status[0] == "already misclassified"
+
+
+def test_the_limit_on_evaluations_is_honoured_and_said(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    found = find_adversarial_examples(network, images, labels, AttackConfig(max_evaluations=14))
+    assert (found.evaluations <= 14).all()
+    assert (found.status != "converged").all()
+    assert_array_equal(found.success == 1, found.status == "evaluation limit")
+
+
+def test_an_image_whose_loss_is_not_finite_ends_alone(images: np.ndarray) -> None:
+    """Finite at the images themselves, not a number wherever a bright first pixel is dimmed."""
+    weights = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
+
+    def logits(batch: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(batch, [-1, 16])
+        trap = tf.where((flat[:, :1] > 0.9) & (flat[:, :1] < 0.999), np.nan, 1.0)
+        return trap * ((flat - 0.5) @ weights)
+
+    model = make_classifier(logits, (4, 4, 1), 3)
+    trapped = images.copy()
+    trapped[:, 0, 0, 0] = 0.5
+    trapped[::4, 0, 0, 0] = 1.0
+    found = find_adversarial_examples(
+        model, trapped, predict_classes(model, trapped), AttackConfig("untargeted")
+    )
+    assert np.isfinite(found.image).all() and np.isfinite(found.distortion).all()
+    assert found.success[np.arange(60) % 4 > 0].all()
+
+
+def test_a_model_without_gradients_is_reported_not_hidden(images: np.ndarray) -> None:
+    def logits(batch: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(batch, [-1, 16])
+        return tf.round(4 * flat[:, :3])
+
+    model = make_classifier(logits, (4, 4, 1), 3)
+    found = find_adversarial_examples(
+        model, images, predict_classes(model, images), AttackConfig("untargeted")
+    )
+    assert (found.success == 0).all()
+    assert (found.status == "no adversarial image found").all()
+    assert_array_equal(found.image, images)
+    assert (found.prediction == found.label).all()
+
+
+def test_tfp_solver_agrees_on_a_linear_model(linear: Linear, images: np.ndarray) -> None:
+    labels = linear.predict(images)
+    ours = find_adversarial_examples(linear.classifier, images, labels, AttackConfig("untargeted"))
+    theirs = find_adversarial_examples(
+        linear.classifier,
+        images,
+        labels,
+        AttackConfig("untargeted", solver="tfp", max_evaluations=2000),
+    )
+    assert theirs.success.all()
+    assert_allclose(theirs.l2.mean(), ours.l2.mean(), rtol=0.05)
+    assert theirs.l2.mean() >= 0.999 * ours.l2.mean()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_scale_of_the_logits_does_not_matter_for_success(
+    images: np.ndarray, scale: float
+) -> None:
+    model = make_linear(5, scale=3 * scale)
+    found = find_adversarial_examples(
+        model.classifier, images, model.predict(images), AttackConfig()
+    )
+    assert found.success.all()
+
+
+def _rejected(message: str):  # type: ignore[no-untyped-def]
+    return pytest.raises(InputError, match=re.escape(message))
+
+
+def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray) -> None:
+    with _rejected("expects float32 [N, 4, 4, 1], N at least 1"):
+        find_adversarial_examples(network, images[:, :3], labels)
+    with _rejected("images range from 0"):
+        find_adversarial_examples(network, images * 255, labels)
+    with _rejected("model test has the classes 0 to 4"):
+        find_adversarial_examples(network, images, labels + 10)
+    with _rejected("there are 3 labels for 60 images; expected one each."):
+        find_adversarial_examples(network, images, labels[:3])
+    present = int(labels[0])
+    with _rejected(f"target {present} is already the true or predicted class of"):
+        find_adversarial_examples(network, images, labels, AttackConfig(str(present)))
+    with _rejected("target is class 5; the model has the classes 0 to 4."):
+        find_adversarial_examples(network, images, labels, AttackConfig("5"))
+
+    broken = make_classifier(lambda x: np.nan * network.logits(x), (4, 4, 1), 5)
+    with _rejected("model test returns NaN"):
+        find_adversarial_examples(broken, images, labels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "ostrich"}, "target is 'ostrich'; expected random, untargeted, most_likely,"),
+        ({"norm": "l7"}, "norm is 'l7'; expected squared_l2 or l2."),
+        ({"solver": "magic"}, "solver is 'magic'; expected lbfgs or tfp."),
+        ({"batch_size": 0}, "batch_size is 0; expected at least 1."),
+        ({"max_evaluations": 3}, "max_evaluations is 3; expected at least 10."),
+        ({"seed": -1}, "seed is -1; expected at least 0."),
+    ],
+)
+def test_rejected_settings(settings: dict[str, object], message: str) -> None:
+    with _rejected(message):
+        AttackConfig(**settings)  # type: ignore[arg-type]
