@@ -27,7 +27,7 @@ lint: setup
 
 benchmark: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python benchmarks/minimum_distortion.py --output_dir=results/benchmarks
+	$(BIN)/python -m benchmarks.minimum_distortion --output_dir=results/benchmark
 
 clean:
 	rm -rf $(VENV) results build dist *.egg-info

@@ -1,7 +1,7 @@
 """Compares minimum-distortion attacks side by side: same model, images and targets, one process.
 
 Example:
-  python benchmarks/minimum_distortion.py --saved_model=saved_models/mnist/fc100-100-10 \
+  python -m benchmarks.minimum_distortion --saved_model=saved_models/mnist/fc100-100-10 \
     --dataset=mnist --split='train[:500]' --output_dir=results/benchmark
 """
 
@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 from absl import app, flags
-from scipy_attack import attack_one
 from tqdm import tqdm
 
+from benchmarks.scipy_attack import attack_one
 from tfblindspots.artifacts import build_manifest, prepare_output_directory, write_json
 from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
 from tfblindspots.data import load_dataset
