@@ -1,0 +1,160 @@
+"""scripts/attack.py: what it prints and leaves, and how it refuses."""
+
+import re
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from absl import flags
+
+from tfblindspots.artifacts import read_manifest
+from tfblindspots.attacks import SOLVERS, AttackConfig
+from tfblindspots.solvers import DISTANCES
+
+SMALL = {"dataset": "digits", "split": "test[:20]", "batch_size": 10, "xla": "off"}
+
+
+def test_it_attacks_and_writes_a_set(run_script, workplace: Path, tmp_path: Path) -> None:
+    given = {**SMALL, "saved_model": workplace / "model", "output_dir": tmp_path / "set"}
+    first = run_script("attack", **given, shard_size=8)
+    assert first.status == 0
+    assert first.err == ""
+    success, distortion, cost, ended, path = first.out.replace("\xa0", " ").splitlines()
+    assert re.fullmatch(
+        r"model on digits test\[:20\], target random: 100 % success on \d+ correctly classified "
+        r"of 20 images",
+        success,
+    )
+    assert re.fullmatch(
+        r"distortion: mean 0\.\d+ over all; of the correctly classified mean 0\.\d+, median 0\.\d+",
+        distortion,
+    )
+    assert re.fullmatch(r"[\d.]+ evaluations an image, [\d.,]+ images/s, .*s", cost)
+    assert ended.startswith("ended: converged ")
+    assert path == f"adversarial set: {tmp_path / 'set'}"
+    builder = tfds.builder_from_directory(tmp_path / "set")
+    assert builder.info.splits["test"].shard_lengths == [8, 8, 4]
+
+    assert run_script("attack", **given, shard_size=8) == first
+    other = run_script("attack", **given, shard_size=8, norm="l2")
+    assert other.status == 1
+    assert "(--norm=squared_l2 there, l2 here); repeat those or name a new" in other.err
+
+
+def test_the_flags_offer_what_the_attack_knows(run_script, in_directory) -> None:
+    run_script("attack", saved_model="absent", dataset="digits", output_dir="out")
+    assert flags.FLAGS["norm"].parser.enum_values == list(DISTANCES)
+    assert flags.FLAGS["solver"].parser.enum_values == list(SOLVERS)
+    defaults = AttackConfig()
+    for name in ("target", "norm", "solver", "batch_size", "max_evaluations", "seed"):
+        assert flags.FLAGS[name].default == getattr(defaults, name)
+
+
+@pytest.fixture
+def cases(workplace: Path, in_directory: Path) -> Path:
+    """A working directory with models, good and bad."""
+    shutil.copytree(workplace / "model", "model")
+    Path("empty").mkdir()
+    Path("notes.txt").write_text("no model")
+
+    def save(name: str, shape: tuple[int, ...], activation: str | None, classes: int = 10) -> None:
+        images = keras.Input(shape)
+        flat = keras.layers.Flatten()(images)
+        layer = keras.layers.Dense(classes, activation, kernel_initializer="zeros")
+        keras.Model(images, layer(flat)).save(f"{name}.keras")
+
+    save("softmax", (8, 8, 1), "softmax")
+    save("large", (28, 28, 1), None)
+    save("three", (8, 8, 1), None, classes=3)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    model.layers[-1].set_weights([np.full((64, 10), np.nan), np.zeros(10)])
+    model.save("nan.keras")
+    return in_directory
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"saved_model": "absent"},
+            "model absent does not exist; expected a SavedModel directory or a .keras file.",
+        ),
+        (
+            {"saved_model": "empty"},
+            "model empty is not a SavedModel (it has no saved_model.pb); name one, or a .keras",
+        ),
+        (
+            {"saved_model": "notes.txt"},
+            "model notes.txt is a file of another kind; expected a SavedModel directory or a",
+        ),
+        (
+            {"saved_model": "large.keras"},
+            "images have shape [20, 8, 8, 1]; model large expects float32 [N, 28, 28, 1], N at",
+        ),
+        (
+            {"saved_model": "three.keras"},
+            "labels range from 1 to 9; model three has the classes 0 to 2. Use data with",
+        ),
+        ({"saved_model": "nan.keras"}, "model nan returns NaN; expected finite logits."),
+        (
+            {"split": "test[:0]"},
+            "split 'test[:0]' of digits selects no images; expected one of train (1437), test",
+        ),
+        (
+            {"target": "10"},
+            "target is class 10; the model has the classes 0 to 9.",
+        ),
+        (
+            {"target": "nearest"},
+            "target is 'nearest'; expected random, untargeted, most_likely, least_likely, all or a",
+        ),
+        (
+            {"split": "test+train"},
+            "split 'test+train' of digits mixes several splits; expected parts of one, such as",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(run_script, cases, changed, message) -> None:
+    before = sorted(cases.rglob("*"))
+    given = {**SMALL, "saved_model": "model", "output_dir": "out", **changed}
+    outcome = run_script("attack", **given)
+    assert outcome.status == 1
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"error: {message}")
+    assert outcome.err.count("\n") == 1
+    assert sorted(cases.rglob("*")) == before
+
+
+def test_an_output_directory_with_other_files_is_left_alone(run_script, cases) -> None:
+    given = {**SMALL, "saved_model": "model", "output_dir": "model"}
+    outcome = run_script("attack", **given)
+    assert outcome.status == 1
+    assert outcome.err == (
+        "error: output_dir model holds other files (assets, assets.extra, fingerprint.pb, "
+        "…); name a new or empty directory.\n"
+    )
+
+
+def test_the_target_class_itself_is_left_out(run_script, cases, caplog) -> None:
+    with caplog.at_level("INFO", logger="absl"):
+        outcome = run_script("attack", **SMALL, saved_model="model", output_dir="out", target=3)
+    assert outcome.status == 0
+    (message,) = [text for text in caplog.messages if text.startswith("Left out")]
+    assert re.fullmatch(
+        r"Left out \d+ of 20 images whose true or predicted class is the target 3\.", message
+    )
+    left_out = int(message.split()[2])
+    assert read_manifest("out", "adversarial_set")["num_examples"] == 20 - left_out
+
+
+def test_probabilities_are_recognised(run_script, cases, caplog) -> None:
+    with caplog.at_level("INFO", logger="absl"):
+        run_script("attack", **SMALL, saved_model="softmax.keras", output_dir="out")
+    assert (
+        "Model softmax returns probabilities; their logarithms serve as logits." in caplog.messages
+    )

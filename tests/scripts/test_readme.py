@@ -1,0 +1,84 @@
+"""Every command and every piece of Python in README runs as it is written, in this order."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfblindspots.adversarial_sets import FIELDS, feature_description, read_adversarial_set
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+# The commands that only set up, or take long; CI and releases run them.
+ELSEWHERE = ("make ", ".venv/bin/python scripts/reproduce.py --dataset=mnist ")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if not line.startswith(ELSEWHERE)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, call_script) -> Path:
+    """A directory in which all the commands have run."""
+    directory = tmp_path_factory.mktemp("readme")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        for python, script, *flags in commands():
+            assert python == "python"
+            assert call_script(Path(script).stem, flags) == 0
+    return directory
+
+
+def test_the_commands_are_the_whole_way(place: Path) -> None:
+    scripts = [Path(command[1]).name for command in commands()]
+    assert scripts == ["train.py", "train.py", "attack.py", "evaluate.py"]
+    table = (place / "results" / "evaluation" / "table.md").read_text()
+    assert "fc100-100-10 | " in table.splitlines()[0]
+
+
+def test_python_without_the_package_reads_the_set(place: Path) -> None:
+    without = [block for block in blocks("python") if "tfblindspots" not in block]
+    assert len(without) == 2
+    found = read_adversarial_set(place / "results" / "sets" / "fc100-100-10").examples
+    expected = [
+        f"{found['label'][i]} -> {found['prediction'][i]} {float(found['distortion'][i])}"
+        for i in range(3)
+    ]
+    barrier = "import sys; sys.modules['tfblindspots'] = None\n"
+    for block in without:
+        result = subprocess.run(
+            [sys.executable, "-c", barrier + block],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert result.stdout.splitlines() == expected
+
+
+def test_the_feature_description_is_complete() -> None:
+    (block,) = (block for block in blocks("python") if "FixedLenFeature" in block)
+    names: dict[str, object] = {}
+    exec(block.partition("files = ")[0], names)
+    assert names["features"] == feature_description((8, 8, 1))
+    assert list(names["features"]) == [field.name for field in FIELDS]
+
+
+def test_the_python_face(place: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (block,) = (block for block in blocks("python") if "tfblindspots" in block)
+    monkeypatch.chdir(place)
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert re.fullmatch(r"100% found, mean distortion 0\.\d{3}\n", capsys.readouterr().out)
+    found = read_adversarial_set("results/sets/from_python")
+    np.testing.assert_array_equal(found.examples["image"], names["examples"].image)
+    assert tf.io.gfile.glob("results/sets/from_python/*.tfrecord-00000-of-00001")

@@ -1,0 +1,59 @@
+"""scripts/train.py: what it prints and leaves, and how it refuses."""
+
+import re
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+
+def test_it_trains_measures_and_exports(run_script, tmp_path: Path) -> None:
+    flags = {
+        "model": "fc8-10",
+        "dataset": "digits",
+        "split": "train[:200]",
+        "test_split": "test[:50]",
+        "max_iterations": 5,
+        "output_dir": tmp_path / "model",
+    }
+    first = run_script("train", **flags)
+    assert first.status == 0
+    assert first.err == ""
+    title, train, test, path = first.out.replace("\xa0", " ").splitlines()
+    assert title.startswith("FC8-10 on digits: 5 iterations, ")
+    assert re.fullmatch(r"train error [\d.]+ % \[[\d.]+, [\d.]+\], \d+ of 200 images", train)
+    assert re.fullmatch(r"test error [\d.]+ % \[[\d.]+, [\d.]+\], \d+ of 50 images", test)
+    assert path == f"SavedModel: {tmp_path / 'model'}"
+    signature = tf.saved_model.load(tmp_path / "model").signatures["serving_default"]
+    assert signature(images=tf.zeros([2, 8, 8, 1]))["logits"].shape == (2, 10)
+
+    again = run_script("train", **flags)
+    assert again == first
+    other = run_script("train", **flags | {"seed": 1})
+    assert other.status == 1
+    assert "(--seed=0 there, 1 here); repeat those or name a new directory." in other.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            {"model": "fc10-2-1"},
+            "model fc10-2-1 has 1 classes but the data has 10; the last",
+        ),
+        ({"dataset": "digitz"}, "dataset 'digitz' is unknown (did you mean digits?); expected"),
+        (
+            {"split": "valid"},
+            "digits has no split 'valid'; expected one of train (1437)",
+        ),
+        ({"split": "train[:0]"}, "split 'train[:0]' of digits selects no images; expected one of"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(run_script, in_directory, flags, message) -> None:
+    given = {"model": "fc10-1", "dataset": "digits", "output_dir": "out"} | flags
+    outcome = run_script("train", **given)
+    assert outcome.status == 1
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"error: {message}")
+    assert outcome.err.count("\n") == 1
+    assert list(in_directory.iterdir()) == []
