@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -13,7 +15,7 @@ def define_all() -> None:
     cli.define_attack_size_flags()
 
 
-def test_two_scripts_may_define_the_same_flags():
+def test_two_scripts_may_define_the_same_flags() -> None:
     define_all()
     define_all()
     with flagsaver.as_parsed(dataset="digits", seed="3", split="test"):
@@ -23,13 +25,13 @@ def test_two_scripts_may_define_the_same_flags():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def stddevs_flag():
+def stddevs_flag() -> Iterator[None]:
     flags.DEFINE_list("stddevs_of_the_test", [], "a list")
     yield
     delattr(flags.FLAGS, "stddevs_of_the_test")
 
 
-def test_a_list_of_numbers():
+def test_a_list_of_numbers() -> None:
     with flagsaver.as_parsed(stddevs_of_the_test="0.1, 3,0"):
         assert cli.numbers("stddevs_of_the_test") == [0.1, 3.0, 0.0]
     with flagsaver.as_parsed(stddevs_of_the_test=""):
@@ -37,7 +39,7 @@ def test_a_list_of_numbers():
 
 
 @pytest.mark.parametrize("text", ["a", "-1", "nan", "inf"])
-def test_what_is_not_a_number_is_rejected(text):
+def test_what_is_not_a_number_is_rejected(text: str) -> None:
     with (
         flagsaver.as_parsed(stddevs_of_the_test=f"0.1,{text}"),
         pytest.raises(

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,14 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def raising(error: BaseException):
+def raising(error: BaseException) -> Callable[[], None]:
     def main() -> None:
         raise error
 
     return main
 
 
-def test_a_success_has_status_0(capsys):
+def test_a_success_has_status_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.guard(lambda: None) == 0
     assert capsys.readouterr().err == ""
 
@@ -58,17 +59,21 @@ def test_a_success_has_status_0(capsys):
         ),
     ],
 )
-def test_a_mistake_of_the_user_is_one_line(error, line, capsys):
+def test_a_mistake_of_the_user_is_one_line(
+    error: Exception, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.guard(raising(error)) == 1
     assert capsys.readouterr().err == f"error: {line}\n"
 
 
-def test_a_defect_keeps_its_traceback():
+def test_a_defect_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         cli.guard(raising(ZeroDivisionError()))
 
 
-def test_an_interruption_says_how_to_resume(capsys, monkeypatch):
+def test_an_interruption_says_how_to_resume(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["scripts/attack.py", "--output_dir=my results"])
     assert cli.guard(raising(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == (
@@ -98,14 +103,14 @@ def test_an_interruption_says_how_to_resume(capsys, monkeypatch):
         ),
     ],
 )
-def test_a_wrong_flag_is_one_line(script, arguments, message):
+def test_a_wrong_flag_is_one_line(script: Path, arguments: list[str], message: str) -> None:
     result = run_script(script, *arguments)
     assert result.stderr == f"error: {message}\n"
     assert result.returncode == 1
     assert result.stdout == ""
 
 
-def test_help_explains_itself_and_succeeds(script):
+def test_help_explains_itself_and_succeeds(script: Path) -> None:
     result = run_script(script, "--help")
     assert result.returncode == 0
     assert "python script.py --name=you" in result.stdout
@@ -115,7 +120,7 @@ def test_help_explains_itself_and_succeeds(script):
     assert "tfblindspots.cli" not in result.stdout
 
 
-def test_tensorflow_starts_in_silence_and_only_our_information_is_shown(tmp_path):
+def test_tensorflow_starts_in_silence_and_only_our_information_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "script.py"
     ours = PACKAGE / "data" / "anything.py"
     path.write_text(

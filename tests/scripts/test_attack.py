@@ -10,6 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 from absl import flags
 
+from tests.scripts.conftest import RunScript
 from tfblindspots.artifacts import read_manifest
 from tfblindspots.attacks import SOLVERS, AttackConfig
 from tfblindspots.solvers import DISTANCES
@@ -17,7 +18,9 @@ from tfblindspots.solvers import DISTANCES
 SMALL = {"dataset": "digits", "split": "test[:20]", "batch_size": 10, "xla": "off"}
 
 
-def test_it_attacks_and_writes_a_set(run_script, workplace: Path, tmp_path: Path) -> None:
+def test_it_attacks_and_writes_a_set(
+    run_script: RunScript, workplace: Path, tmp_path: Path
+) -> None:
     given = {**SMALL, "saved_model": workplace / "model", "output_dir": tmp_path / "set"}
     first = run_script("attack", **given, shard_size=8)
     assert first.status == 0
@@ -44,7 +47,7 @@ def test_it_attacks_and_writes_a_set(run_script, workplace: Path, tmp_path: Path
     assert "(--norm=squared_l2 there, l2 here); repeat those or name a new" in other.err
 
 
-def test_the_flags_offer_what_the_attack_knows(run_script, in_directory) -> None:
+def test_the_flags_offer_what_the_attack_knows(run_script: RunScript, in_directory: Path) -> None:
     run_script("attack", saved_model="absent", dataset="digits", output_dir="out")
     assert flags.FLAGS["norm"].parser.enum_values == list(DISTANCES)
     assert flags.FLAGS["solver"].parser.enum_values == list(SOLVERS)
@@ -119,7 +122,9 @@ def cases(workplace: Path, in_directory: Path) -> Path:
         ),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(run_script, cases, changed, message) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(
+    run_script: RunScript, cases: Path, changed: dict[str, object], message: str
+) -> None:
     before = sorted(cases.rglob("*"))
     given = {**SMALL, "saved_model": "model", "output_dir": "out", **changed}
     outcome = run_script("attack", **given)
@@ -130,7 +135,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(run_script, cases, changed, me
     assert sorted(cases.rglob("*")) == before
 
 
-def test_an_output_directory_with_other_files_is_left_alone(run_script, cases) -> None:
+def test_an_output_directory_with_other_files_is_left_alone(
+    run_script: RunScript, cases: Path
+) -> None:
     given = {**SMALL, "saved_model": "model", "output_dir": "model"}
     outcome = run_script("attack", **given)
     assert outcome.status == 1
@@ -140,7 +147,9 @@ def test_an_output_directory_with_other_files_is_left_alone(run_script, cases) -
     )
 
 
-def test_the_target_class_itself_is_left_out(run_script, cases, caplog) -> None:
+def test_the_target_class_itself_is_left_out(
+    run_script: RunScript, cases: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO", logger="absl"):
         outcome = run_script("attack", **SMALL, saved_model="model", output_dir="out", target=3)
     assert outcome.status == 0
@@ -152,7 +161,9 @@ def test_the_target_class_itself_is_left_out(run_script, cases, caplog) -> None:
     assert read_manifest("out", "adversarial_set")["num_examples"] == 20 - left_out
 
 
-def test_probabilities_are_recognised(run_script, cases, caplog) -> None:
+def test_probabilities_are_recognised(
+    run_script: RunScript, cases: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO", logger="absl"):
         run_script("attack", **SMALL, saved_model="softmax.keras", output_dir="out")
     assert (

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripts.conftest import RunScript
+
 
 @pytest.fixture(scope="module")
 def adversarial_set(workplace: Path) -> Path:
@@ -21,7 +23,9 @@ def adversarial_set(workplace: Path) -> Path:
     return workplace / "set"
 
 
-def test_it_prints_a_table(run_script, workplace: Path, adversarial_set: Path, tmp_path) -> None:
+def test_it_prints_a_table(
+    run_script: RunScript, workplace: Path, adversarial_set: Path, tmp_path: Path
+) -> None:
     outcome = run_script(
         "evaluate",
         saved_models=workplace / "model",
@@ -56,7 +60,12 @@ def test_it_prints_a_table(run_script, workplace: Path, adversarial_set: Path, t
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
-    run_script, workplace: Path, adversarial_set: Path, in_directory, changed, message
+    run_script: RunScript,
+    workplace: Path,
+    adversarial_set: Path,
+    in_directory: Path,
+    changed: dict[str, object],
+    message: str,
 ) -> None:
     given = {
         "saved_models": workplace / "model",
@@ -72,7 +81,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert list(in_directory.iterdir()) == []
 
 
-def test_a_model_named_twice(run_script, workplace: Path, in_directory) -> None:
+def test_a_model_named_twice(run_script: RunScript, workplace: Path, in_directory: Path) -> None:
     model = workplace / "model"
     outcome = run_script("evaluate", saved_models=f"{model},{model}/", output_dir="out")
     assert outcome == (1, "", f"error: {model} is named twice; expected each path once.\n")

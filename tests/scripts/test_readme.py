@@ -5,11 +5,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.scripts.conftest import CallScript
 from tfblindspots.adversarial_sets import FIELDS, feature_description, read_adversarial_set
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -27,7 +29,7 @@ def commands() -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, call_script) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, call_script: CallScript) -> Path:
     """A directory in which all the commands have run."""
     directory = tmp_path_factory.mktemp("readme")
     with pytest.MonkeyPatch.context() as patch:
@@ -73,10 +75,12 @@ def test_the_feature_description_is_complete() -> None:
     assert list(names["features"]) == [field.name for field in FIELDS]
 
 
-def test_the_python_face(place: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_python_face(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (block,) = (block for block in blocks("python") if "tfblindspots" in block)
     monkeypatch.chdir(place)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(block, names)
     assert re.fullmatch(r"100% found, mean distortion 0\.\d{3}\n", capsys.readouterr().out)
     found = read_adversarial_set("results/sets/from_python")

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests.scripts.conftest import RunScript
 from tfblindspots import experiments
 from tfblindspots.experiments import NETWORKS, ReproductionConfig
 
 
-def test_the_flags_become_the_configuration(run_script, tmp_path: Path, monkeypatch) -> None:
+def test_the_flags_become_the_configuration(
+    run_script: RunScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[tuple[Any, ...]] = []
 
     def reproduce(config, train_set, test_set, output_dir, *, progress):  # type: ignore[no-untyped-def]
@@ -38,7 +41,9 @@ def test_the_flags_become_the_configuration(run_script, tmp_path: Path, monkeypa
         ({"models": "alexnet"}, "model 'alexnet' is unknown; expected fc10-1e-4, fc10-1e-2"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(run_script, in_directory, flags, message) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(
+    run_script: RunScript, in_directory: Path, flags: dict[str, object], message: str
+) -> None:
     outcome = run_script("reproduce", **{"dataset": "digits", "output_dir": "out"} | flags)
     assert outcome.status == 1
     assert outcome.err.startswith(f"error: {message}")

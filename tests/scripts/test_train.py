@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from tests.scripts.conftest import RunScript
 
-def test_it_trains_measures_and_exports(run_script, tmp_path: Path) -> None:
+
+def test_it_trains_measures_and_exports(run_script: RunScript, tmp_path: Path) -> None:
     flags = {
         "model": "fc8-10",
         "dataset": "digits",
@@ -49,7 +51,9 @@ def test_it_trains_measures_and_exports(run_script, tmp_path: Path) -> None:
         ({"split": "train[:0]"}, "split 'train[:0]' of digits selects no images; expected one of"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(run_script, in_directory, flags, message) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(
+    run_script: RunScript, in_directory: Path, flags: dict[str, object], message: str
+) -> None:
     given = {"model": "fc10-1", "dataset": "digits", "output_dir": "out"} | flags
     outcome = run_script("train", **given)
     assert outcome.status == 1
