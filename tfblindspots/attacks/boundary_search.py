@@ -32,9 +32,9 @@ class SearchSettings:
     pairs: int  # curvature pairs kept
     max_evaluations: int  # of value and gradient
     # Sharpness of the loss, stage by stage; each stage starts where the one before ended.
-    sharpness: tuple[float, ...] = (1.0, 4.0)
+    sharpness: tuple[float, ...] = (1.0, 8.0)
     # A stage ends when the ratio of the bracket's ends is below this.
-    bracket_ratios: tuple[float, ...] = (1.3, 1.1)
+    bracket_ratios: tuple[float, ...] = (1.3, 1.2)
     # x is taken for the minimiser when its projected gradient is below a share of the loss's
     # gradient: the first while the bracket is wide, the second when it is nearly closed.
     loose_tolerance: float = 0.1
