@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from tfblindspots.models import get_definition
 from tfblindspots.training import TrainingResult, train
 
 # A limit for each trainer that takes a second or two.
-_LIMITS = {"fc10-1e-4": 20, "fc30-20-10": 20, "ae20-10": 20, "conv": 2}
+_LIMITS = {"fc30-20-10": 20, "ae20-10": 20, "conv": 2}
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +25,17 @@ def _train(name: str, dataset: ImageDataset, seed: int) -> TrainingResult:
 
 
 @pytest.mark.parametrize("name", _LIMITS)
-def test_the_seed_decides_the_weights(digits: ImageDataset, name: str):
-    first, again, other = (_train(name, digits, seed).model.get_weights() for seed in (0, 0, 1))
+def test_the_seed_alone_decides_the_weights(digits: ImageDataset, name: str):
+    weights = []
+    for seed, global_seed in ((0, 7), (0, 8), (1, 7)):
+        keras.utils.set_random_seed(global_seed)  # neither to be read nor moved
+        before = np.random.get_state()[1].copy()
+        weights.append(_train(name, digits, seed).model.get_weights())
+        np.testing.assert_array_equal(np.random.get_state()[1], before)
+    first, again, other = weights
     for weight, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(weight, same)
     assert any((weight != changed).any() for weight, changed in zip(first, other, strict=True))
-
-
-@pytest.mark.parametrize("name", _LIMITS)
-def test_global_generators_are_neither_read_nor_moved(digits: ImageDataset, name: str):
-    np.random.seed(7)
-    before = np.random.get_state()[1].copy()
-    first = _train(name, digits, 0).model.get_weights()
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
-    np.random.seed(8)
-    for weight, same in zip(first, _train(name, digits, 0).model.get_weights(), strict=True):
-        np.testing.assert_array_equal(weight, same)
 
 
 @pytest.mark.parametrize("trainer", ["lbfgs", "fit"])
