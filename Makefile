@@ -17,7 +17,7 @@ reproduce: setup
 	$(BIN)/python scripts/reproduce.py --dataset=digits --output_dir=results/digits
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 lint: setup
 	$(BIN)/ruff check .
