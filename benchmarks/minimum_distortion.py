@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
     found, seconds = _ours(classifier, images, labels, config)
     ours = _to_run("tfblindspots (default)", found, seconds)
     scipy = _scipy(classifier, images, labels, found.target)
-    tfp_config = dataclasses.replace(config, solver="tfp", max_evaluations=5000, batch_size=500)
+    tfp_config = dataclasses.replace(config, solver="tfp", batch_size=500)
     tfp = _to_run(
         "tfp.optimizer.lbfgs_minimize, box by clipping, 12 values of c",
         *_ours(classifier, images, labels, tfp_config),

@@ -43,7 +43,10 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_integer("batch_size", 250, "images in work at a time", lower_bound=1)
 flags.DEFINE_integer(
-    "max_evaluations", 150, "evaluations of the gradient that an image may take", lower_bound=10
+    "max_evaluations",
+    None,
+    "evaluations of the gradient that an image may take (default: 150; 5000 with --solver=tfp)",
+    lower_bound=10,
 )
 flags.DEFINE_enum(
     "xla",

@@ -139,7 +139,7 @@ def test_tfp_solver_agrees_on_a_linear_model(linear: Linear, images: np.ndarray)
         linear.classifier,
         images,
         labels,
-        AttackConfig("untargeted", solver="tfp", max_evaluations=2000),
+        AttackConfig("untargeted", solver="tfp"),
     )
     assert theirs.success.all()
     assert_allclose(theirs.l2.mean(), ours.l2.mean(), rtol=0.05)

@@ -33,6 +33,7 @@ _STATUSES = {
 # Curvature pairs: with a cheap network the history's memory traffic is the cost, with
 # convolutions the network is.
 _DENSE_PAIRS, _CONVOLUTION_PAIRS = 1, 6
+_MAX_EVALUATIONS = {"lbfgs": 150, "tfp": 5000}
 
 
 def find_adversarial_examples(
@@ -180,7 +181,7 @@ def _search(
         config.norm,
         config.solver,
         config.batch_size,
-        config.max_evaluations,
+        config.max_evaluations or _MAX_EVALUATIONS[config.solver],
         config.xla,
     )
     found = search.run(originals, labels, targets, progress)

@@ -26,7 +26,9 @@ class AttackConfig:
       solver: ``"lbfgs"``: this project's batched box-constrained L-BFGS; ``"tfp"``:
         ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
       batch_size: images in work at a time; bounds the memory.
-      max_evaluations: of value and gradient, an image (and a class, with ``"all"``).
+      max_evaluations: of value and gradient, an image (and a class, with ``"all"``). None: 150;
+        5,000 for ``"tfp"``, whose line search runs in lockstep and which may pass its limit by
+        what one value of c takes.
       seed: of random targets.
       xla: compile the model with XLA. None: where it was measured to help, that is everywhere but
         for convolutions on a CPU.
@@ -36,7 +38,7 @@ class AttackConfig:
     norm: str = "squared_l2"
     solver: str = "lbfgs"
     batch_size: int = 250
-    max_evaluations: int = 150
+    max_evaluations: int | None = None
     seed: int = 0
     xla: bool | None = None
 
@@ -52,7 +54,7 @@ class AttackConfig:
             raise InputError(f"solver is {self.solver!r}; expected {' or '.join(SOLVERS)}.")
         if self.batch_size < 1:
             raise InputError(f"batch_size is {self.batch_size}; expected at least 1.")
-        if self.max_evaluations < 10:
+        if self.max_evaluations is not None and self.max_evaluations < 10:
             raise InputError(f"max_evaluations is {self.max_evaluations}; expected at least 10.")
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}; expected at least 0.")

@@ -18,6 +18,7 @@ from tfblindspots.solvers import Distance
 
 # Values of c tried, and the first; each of the others halves the bracket's logarithm.
 _VALUES = 12
+_ITERATIONS = 50  # of the minimiser at each
 _FIRST, _LOWEST, _HIGHEST = 1.0, 1e-4, 1e4
 
 
@@ -33,10 +34,13 @@ class TfpSearch:
         slots: int,
         xla: bool,
     ) -> None:
-        """Prepares the search; see ``RollingSearch``."""
+        """Prepares the search; see ``RollingSearch``.
+
+        TFP's minimiser cannot be stopped half-way: the limit on evaluations is looked at before
+        each value of c but the first, and may be passed by the last one's.
+        """
         self._classifier = classifier
         self._phi = phi
-        self._iterations = max(1, max_evaluations // _VALUES)
         self._limit = max_evaluations
         self._slots = slots
         self._minimize = tf.function(self._minimize_at, jit_compile=xla, autograph=False)
@@ -73,7 +77,11 @@ class TfpSearch:
         evaluations = 0
         converged = np.zeros(self._slots, bool)
         point = original
+        stopped = False
         for _ in range(_VALUES):
+            stopped = evaluations >= self._limit
+            if stopped:
+                break
             found, margin, distance, spent, at_minimum = (
                 part.numpy() for part in self._minimize(point, original, goal, tf.constant(c))
             )
@@ -89,7 +97,7 @@ class TfpSearch:
             low, high = np.where(hit, c, low), np.where(hit, high, c)
             c = np.sqrt(low * high)
         success = np.isfinite(nearest)
-        status = np.where(success, np.where(converged, CONVERGED, LIMIT), NOT_FOUND)
+        status = np.where(success, np.where(converged & (not stopped), CONVERGED, LIMIT), NOT_FOUND)
         spent_each = np.full(self._slots, evaluations, np.int64)
         return Found(best[:count], best_c[:count], spent_each[:count], status[:count])
 
@@ -112,7 +120,7 @@ class TfpSearch:
             return value, tape.gradient(value, z)
 
         result = tfp.optimizer.lbfgs_minimize(
-            objective, start, max_iterations=self._iterations, tolerance=1e-4
+            objective, start, max_iterations=_ITERATIONS, tolerance=1e-4
         )
         x, margin, _ = boxed(result.position)
         distance = self._phi.value(x - original)
