@@ -97,8 +97,8 @@ def main() -> None:
     )
     print(
         f"{formatting.count(summary['mean_evaluations'])} evaluations an image, "
-        f"{formatting.count(summary['images_per_second'])} images/s, "
-        f"{formatting.duration(summary['seconds'])}"
+        f"{formatting.duration(summary['seconds'])}, compiling included: "
+        f"{formatting.count(summary['images_per_second'])} images/s"
     )
     statuses = [f"{name} {formatting.count(n)}" for name, n in summary["statuses"].items()]
     print(f"ended: {', '.join(statuses)}")

@@ -156,12 +156,12 @@ def _network(
             progress=progress,
         )["summary"]
         logging.info(
-            "%s, %s: success %s, mean distortion %s, %s images/s",
+            "%s, %s: success %s, mean distortion %s, %s",
             training["title"],
             target,
             formatting.percent(attacks[target]["success_rate"]),
             formatting.distortion(attacks[target]["mean_distortion"]),
-            formatting.count(attacks[target]["images_per_second"]),
+            formatting.duration(attacks[target]["seconds"]),
         )
     kept = (
         "name",
