@@ -41,7 +41,9 @@ with tfds.core.registered.skip_registration():
             raise NotImplementedError
 
 
-def test_prepares_quietly_and_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_prepares_quietly_and_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     calls: list[Any] = []
     for _ in range(2):
         prepare(Tiny(calls.append, data_dir=tmp_path))
@@ -49,6 +51,7 @@ def test_prepares_quietly_and_once(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert len(load_dataset(str(tmp_path / "tiny" / "1.0.0"), "test").images) == 2
     output = capfd.readouterr()
     assert "tiny" not in output.out + output.err
+    assert "Variant folder" not in caplog.text
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
     Raises:
       InputError: it is not there and cannot be downloaded or prepared.
     """
-    if builder.is_prepared():
-        return
+    with quietly():
+        if builder.is_prepared():
+            return
     data_dir = Path(builder.data_dir_root)
     downloads = data_dir / "downloads" / builder.name
     try:
