@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.attacks.conftest import Linear, make_classifier, make_linear
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.data import load_dataset
 from tfblindspots.errors import InputError
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import Classifier, get_definition, load_classifier, predict_classes
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,27 @@ def test_the_scale_of_the_logits_does_not_matter_for_success(
     assert found.success.all()
 
 
+@pytest.mark.parametrize("xla", [None, False, True])
+def test_a_convolutional_network_from_memory(xla: bool | None) -> None:
+    """Six curvature pairs; by default only the optimiser around the model is compiled by XLA."""
+    model = get_definition("conv").build((8, 8, 1), 10, seed=0)
+    classifier = load_classifier(model)
+    images = load_dataset("digits", "test[:20]").images
+    labels = predict_classes(classifier, images)
+    found = find_adversarial_examples(
+        classifier, images, labels, AttackConfig("untargeted", batch_size=8, xla=xla)
+    )
+    assert found.success.all()
+    assert (found.prediction != labels).all()
+    assert found.distortion.max() < 0.2
+    assert (found.evaluations <= 150).all()
+
+
+def test_labels_may_be_a_list(network: Classifier, images: np.ndarray, labels: np.ndarray) -> None:
+    found = find_adversarial_examples(network, images[:2], labels[:2].tolist())
+    assert found.label.dtype == np.int64 and found.success.all()
+
+
 def _rejected(message: str):  # type: ignore[no-untyped-def]
     return pytest.raises(InputError, match=re.escape(message))
 
@@ -170,6 +192,8 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
         find_adversarial_examples(network, images, labels + 10)
     with _rejected("there are 3 labels for 60 images; expected one each."):
         find_adversarial_examples(network, images, labels[:3])
+    with _rejected("there are 2 indices for 60 images; expected one each."):
+        find_adversarial_examples(network, images, labels, indices=np.arange(2))
     present = int(labels[0])
     with _rejected(f"target {present} is already the true or predicted class of"):
         find_adversarial_examples(network, images, labels, AttackConfig(str(present)))

@@ -68,13 +68,13 @@ def find_adversarial_examples(
     """
     check_images(classifier, images)
     check_labels(classifier, labels)
-    if len(labels) != len(images):
-        raise InputError(
-            f"there are {len(labels)} labels for {len(images)} images; expected one each."
-        )
-    labels = labels.astype(np.int64)
-    if indices is None:
-        indices = np.arange(len(images))
+    labels = np.asarray(labels, np.int64)
+    indices = np.arange(len(images)) if indices is None else np.asarray(indices, np.int64)
+    for what, values in (("labels", labels), ("indices", indices)):
+        if values.shape != (len(images),):
+            raise InputError(
+                f"there are {values.size} {what} for {len(images)} images; expected one each."
+            )
     logits = predict_logits(classifier, images)
     targets = choose_targets(config.target, logits, labels, indices, config.seed)
     predictions = logits.argmax(axis=1)
@@ -144,7 +144,7 @@ def _examples(
         prediction=prediction,
         target=target,
         success=success.astype(np.int64),
-        index=indices.astype(np.int64),
+        index=indices,
         c=c,
         distortion=(l2 / np.sqrt(change.shape[1])).astype(np.float32),
         l2=l2.astype(np.float32),
