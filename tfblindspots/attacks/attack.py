@@ -1,6 +1,7 @@
 """The attack: images in, minimum-distortion adversarial images and what became of each out."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -236,7 +237,9 @@ def _compiled(
 
         return segment.tighten(margins, original, found)
 
-    return search, tighten
+    points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
+    classes = tf.TensorSpec([slots], tf.int32)
+    return search, tighten.get_concrete_function(points, points, classes, classes)
 
 
 def _has_convolutions(classifier: Classifier) -> bool:

@@ -6,6 +6,7 @@ curvature pairs and does not grow with the number of images.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class RollingSearch:
         slots: int,
         xla: bool,
     ) -> None:
-        """Prepares the search; compilation happens at the first run.
+        """Traces the search; XLA compiles it at the first run.
 
         Args:
           classifier: the model under attack.
@@ -57,10 +58,17 @@ class RollingSearch:
         self._classifier = classifier
         self._settings = settings
         self._slots = slots
-        self._start = tf.function(functools.partial(_refill, settings=settings), jit_compile=True)
+        self._empty = self._empty_state(math.prod(classifier.image_shape))
+        empty = self._empty
+        # Concrete, so that one classifier after another is no retracing to TensorFlow.
+        self._start = tf.function(self._refill, jit_compile=True).get_concrete_function(
+            empty, empty.restart, empty.original, empty.goal.label, empty.goal.target
+        )
         update = functools.partial(boundary_search.update, phi=phi, settings=settings)
         self._update = update if xla else tf.function(update, jit_compile=True)
-        self._advance = tf.function(self._advance_steps, jit_compile=xla, autograph=False)
+        self._advance = tf.function(
+            self._advance_steps, jit_compile=xla, autograph=False
+        ).get_concrete_function(empty, tf.TensorSpec([], tf.int32))
 
     def run(
         self,
@@ -85,7 +93,7 @@ class RollingSearch:
             np.zeros(count, np.int64),
         )
         owner = np.full(self._slots, -1)  # the image in each slot
-        state = self._empty_state(originals.shape[1])
+        state = self._empty
         taken = done = 0
         while done < count:
             free = np.flatnonzero(owner < 0)[: count - taken]
@@ -93,7 +101,7 @@ class RollingSearch:
                 owner[free] = np.arange(taken, taken + free.size)
                 taken += free.size
                 state = self._fill(state, free, owner[free], originals, labels, targets)
-            state = self._advance(state, _STEPS if taken < count else _UNLIMITED)
+            state = self._advance(state, tf.constant(_STEPS if taken < count else _UNLIMITED))
             status = state.status.numpy()
             ended = np.flatnonzero((owner >= 0) & (status != boundary_search.RUNNING))
             running = np.count_nonzero(owner >= 0) - ended.size
@@ -164,20 +172,18 @@ class RollingSearch:
         gradient = tape.gradient(loss, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, gradient, margin
 
+    def _refill(
+        self,
+        state: SearchState,
+        chosen: tf.Tensor,
+        originals: tf.Tensor,
+        label: tf.Tensor,
+        target: tf.Tensor,
+    ) -> SearchState:
+        """Starts the chosen slots [B] anew with originals [B, n], leaves the others as they are."""
+        fresh = boundary_search.start(originals, Goal(label, target), chosen, self._settings)
 
-def _refill(
-    state: SearchState,
-    chosen: tf.Tensor,
-    originals: tf.Tensor,
-    label: tf.Tensor,
-    target: tf.Tensor,
-    *,
-    settings: SearchSettings,
-) -> SearchState:
-    """Starts the chosen slots [B] anew with originals [B, n]; leaves the others as they are."""
-    fresh = boundary_search.start(originals, Goal(label, target), chosen, settings)
+        def merge(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+            return tf.where(chosen if new.shape.rank == 1 else chosen[:, None], new, old)
 
-    def merge(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-        return tf.where(chosen if new.shape.rank == 1 else chosen[:, None], new, old)
-
-    return tf.nest.map_structure(merge, fresh, state)
+        return tf.nest.map_structure(merge, fresh, state)
