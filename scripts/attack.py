@@ -45,7 +45,7 @@ flags.DEFINE_integer("batch_size", 250, "images in work at a time", lower_bound=
 flags.DEFINE_integer(
     "max_evaluations",
     None,
-    "evaluations of the gradient that an image may take (default: 150; 5000 with --solver=tfp)",
+    "evaluations of the model that an image may take (default: 150; 5000 with --solver=tfp)",
     lower_bound=10,
 )
 flags.DEFINE_enum(
@@ -100,6 +100,14 @@ def main() -> None:
         f"{formatting.duration(summary['seconds'])}, compiling included: "
         f"{formatting.count(summary['images_per_second'])} images/s"
     )
+    failed = (
+        round((1 - summary["success_rate"]) * summary["attacked"]) if summary["attacked"] else 0
+    )
+    if failed:
+        print(
+            f"warning: no adversarial image found for {formatting.count(failed)} correctly "
+            "classified images; they are in no mean, which makes the model look weaker than it is"
+        )
     statuses = [f"{name} {formatting.count(n)}" for name, n in summary["statuses"].items()]
     print(f"ended: {', '.join(statuses)}")
     print(f"adversarial set: {FLAGS.output_dir}")

@@ -71,11 +71,15 @@ def test_table() -> None:
 
 def test_refuses_images_that_do_not_fit_a_model() -> None:
     images = ImageSet("wide", np.zeros((2, 1, 4, 1), np.float32), np.zeros(2, int), 0.0, None)
-    with pytest.raises(InputError, match=r"images have shape \[2, 1, 4, 1\]; model straight expe"):
+    with pytest.raises(
+        InputError, match=r"^set .*: images have shape \[2, 1, 4, 1\]; model straight expe"
+    ):
         cross_error_table([_classifier("straight", [0, 1, 2])], [images])
 
 
 def test_refuses_labels_that_are_no_classes_of_a_model() -> None:
     images = ImageSet("clean", _images([0, 1]), np.array([0, 3]), 0.0, None)
-    with pytest.raises(InputError, match="labels range from 0 to 3; model straight has the class"):
+    with pytest.raises(
+        InputError, match=r"^set .*: labels range from 0 to 3; model straight has the class"
+    ):
         cross_error_table([_classifier("straight", [0, 1, 2])], [images])

@@ -147,6 +147,37 @@ def test_tfp_solver_agrees_on_a_linear_model(linear: Linear, images: np.ndarray)
     assert theirs.l2.mean() >= 0.999 * ours.l2.mean()
 
 
+def test_tfp_solver_minimises_the_plain_norm_too(linear: Linear, images: np.ndarray) -> None:
+    """|r| has no derivative at the start."""
+    found = find_adversarial_examples(
+        linear.classifier,
+        images[:20],
+        linear.predict(images[:20]),
+        AttackConfig("untargeted", solver="tfp", norm="l2"),
+    )
+    assert found.success.mean() > 0.9
+    assert np.isfinite(found.distortion).all()
+
+
+def test_a_model_that_xla_cannot_compile(images: np.ndarray) -> None:
+    """XLA knows no operation that runs Python; by default the model then runs without it."""
+    weights = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
+
+    @tf.custom_gradient
+    def through_python(flat: tf.Tensor) -> tuple[tf.Tensor, object]:
+        logits = tf.ensure_shape(
+            tf.numpy_function(lambda x: (x - 0.5) @ weights, [flat], tf.float32), [flat.shape[0], 3]
+        )
+        return logits, lambda upstream: upstream @ weights.T
+
+    model = make_classifier(lambda x: through_python(tf.reshape(x, [-1, 16])), (4, 4, 1), 3)
+    labels = predict_classes(model, images)
+    found = find_adversarial_examples(model, images, labels, AttackConfig("untargeted"))
+    assert found.success.all()
+    with _rejected("Use xla off or auto."):
+        find_adversarial_examples(model, images, labels, AttackConfig("untargeted", xla=True))
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_the_scale_of_the_logits_does_not_matter_for_success(
     images: np.ndarray, scale: float
@@ -194,6 +225,8 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
         find_adversarial_examples(network, images, labels[:3])
     with _rejected("there are 2 indices for 60 images; expected one each."):
         find_adversarial_examples(network, images, labels, indices=np.arange(2))
+    with _rejected("an index is -1; expected positions, at least 0."):
+        find_adversarial_examples(network, images, labels, indices=np.arange(60) - 1)
     present = int(labels[0])
     with _rejected(f"target {present} is already the true or predicted class of"):
         find_adversarial_examples(network, images, labels, AttackConfig(str(present)))
@@ -209,6 +242,8 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
     ("settings", "message"),
     [
         ({"target": "ostrich"}, "target is 'ostrich'; expected random, untargeted, most_likely,"),
+        ({"target": 3}, "target is 3; expected random, untargeted, most_likely,"),
+        ({"seed": None}, "seed is None; expected at least 0."),
         ({"norm": "l7"}, "norm is 'l7'; expected squared_l2 or l2."),
         ({"solver": "magic"}, "solver is 'magic'; expected lbfgs or tfp."),
         ({"batch_size": 0}, "batch_size is 0; expected at least 1."),

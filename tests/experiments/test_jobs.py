@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tfblindspots.artifacts import MANIFEST, build_manifest, write_json
+from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import CLAIM, Job
 
@@ -34,6 +34,19 @@ def test_a_finished_job_gives_its_manifest(tmp_path: Path) -> None:
     assert manifest is not None
     assert manifest["flags"]["target"] == "random"
     assert [path.name for path in job.directory.iterdir()] == [MANIFEST]
+
+
+def test_a_finished_job_of_which_a_file_is_gone_is_refused(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    finish(job)
+    manifest = read_json(tmp_path / MANIFEST)
+    write_json(tmp_path / MANIFEST, {**manifest, "shards": {"set-test.tfrecord-00000": "5ead"}})
+    with pytest.raises(InputError, match=r"but its file set-test.tfrecord-00000 is gone; delete"):
+        job.finished()
+    (tmp_path / "set-test.tfrecord-00000").touch()
+    assert job.finished() is not None
+    with pytest.raises(InputError, match=r"but its file results.json is gone; delete the dir"):
+        job.finished(parts=["results.json"])
 
 
 def test_a_finished_job_of_other_settings_is_refused(tmp_path: Path) -> None:

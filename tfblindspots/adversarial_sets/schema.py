@@ -50,7 +50,7 @@ FIELDS = (
     Field("distortion", _FLOAT, "root mean square of image - original, per pixel and channel"),
     Field("l2", _FLOAT, "Euclidean norm of image - original"),
     Field("linf", _FLOAT, "largest absolute value of image - original"),
-    Field("evaluations", _INTEGER, "value-and-gradient evaluations spent"),
+    Field("evaluations", _INTEGER, "evaluations of the model spent"),
     Field("status", _TEXT, "why the search ended", minimum=None),
 )
 

@@ -75,10 +75,7 @@ class AdversarialSetWriter:
             shard_size=int(shard_size),
         )
         self._directory = Path(directory)
-        if (self._directory / MANIFEST).exists():
-            raise InputError(
-                f"output_dir {directory} holds a finished result; name a new or empty directory."
-            )
+        require_no_finished_result(directory)
         allowed = [".*"]
         if (self._directory / _LAYOUT).exists():
             self._require_same_layout()
@@ -161,3 +158,11 @@ class AdversarialSetWriter:
                     f"output_dir {self._directory} holds an unfinished {KIND} whose {name} is "
                     f"{found[name]}, not {value}; repeat that or name a new directory."
                 )
+
+
+def require_no_finished_result(directory: str | os.PathLike[str]) -> None:
+    """Raises an ``InputError`` where a directory holds a finished result of any kind."""
+    if (Path(directory) / MANIFEST).exists():
+        raise InputError(
+            f"output_dir {directory} holds a finished result; name a new or empty directory."
+        )

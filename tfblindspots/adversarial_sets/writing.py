@@ -7,7 +7,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tfblindspots.adversarial_sets.writer import KIND, AdversarialSetWriter
+from tfblindspots.adversarial_sets.writer import (
+    KIND,
+    AdversarialSetWriter,
+    require_no_finished_result,
+)
 from tfblindspots.artifacts import atomic_path, build_manifest, prepare_output_directory
 
 
@@ -45,6 +49,7 @@ def write_adversarial_set(
     """
     start = time.perf_counter()
     fields = examples if isinstance(examples, Mapping) else examples._asdict()
+    require_no_finished_result(directory)
     prepare_output_directory(directory)
     # The whole set appears at once: there is no unfinished one that other examples could complete.
     with atomic_path(directory) as temporary:

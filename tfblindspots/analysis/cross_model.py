@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfblindspots.analysis.errors import error_rate
+from tfblindspots.errors import InputError
 from tfblindspots.models import Classifier, check_labels, predict_classes
 
 
@@ -60,6 +61,9 @@ def cross_error_table(
 
 
 def _cell(classifier: Classifier, image_set: ImageSet) -> dict[str, Any]:
-    check_labels(classifier, image_set.labels)
-    predictions = predict_classes(classifier, image_set.images)
+    try:
+        check_labels(classifier, image_set.labels)
+        predictions = predict_classes(classifier, image_set.images)
+    except InputError as error:
+        raise InputError(f"set {image_set.name}: {error}") from None
     return {"model": classifier.name, **error_rate(predictions, image_set.labels)._asdict()}

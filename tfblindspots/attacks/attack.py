@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from tfblindspots.attacks import boundary_search, segment
 from tfblindspots.attacks.boundary_search import SearchSettings
 from tfblindspots.attacks.examples import AdversarialExamples, AttackConfig
-from tfblindspots.attacks.objectives import Goal, margin_and_loss
+from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found, RollingSearch
 from tfblindspots.attacks.targets import choose_targets
 from tfblindspots.attacks.tfp_search import TfpSearch
@@ -71,6 +72,8 @@ def find_adversarial_examples(
     check_labels(classifier, labels)
     labels = np.asarray(labels, np.int64)
     indices = np.arange(len(images)) if indices is None else np.asarray(indices, np.int64)
+    if (indices < 0).any():
+        raise InputError(f"an index is {indices.min()}; expected positions, at least 0.")
     for what, values in (("labels", labels), ("indices", indices)):
         if values.shape != (len(images),):
             raise InputError(
@@ -96,7 +99,8 @@ def find_adversarial_examples(
 
     adversarial = flat.copy()
     adversarial[attacked] = found.image
-    target = targets[:, 0].astype(np.int64)
+    # Images that are not attacked keep the one target drawn for them, of several none.
+    target = targets[:, 0].astype(np.int64) if choices == 1 else np.full(len(images), UNTARGETED)
     target[attacked] = targets[attacked, nearest]
     c = np.zeros(len(images), np.float32)
     c[attacked] = found.c
@@ -157,12 +161,18 @@ def _examples(
 
 def _nearest(found: Found, originals: np.ndarray, choices: int) -> tuple[np.ndarray, Found]:
     """Of the results for each image's classes, the nearest; evaluations are added up."""
-    length = np.linalg.norm(found.image - np.repeat(originals, choices, axis=0), axis=1)
-    length[np.isin(found.status, (boundary_search.NOT_FOUND, boundary_search.NOT_FINITE))] = np.inf
+    repeated = np.repeat(originals, choices, axis=0)
+    length = np.linalg.norm(found.image - repeated, axis=1)
+    length[~_changed(found, repeated)] = np.inf
     chosen = length.reshape(-1, choices).argmin(axis=1)
     rows = np.arange(len(originals)) * choices + chosen
     nearest = Found(*(field[rows] for field in found))
     return chosen, nearest._replace(evaluations=found.evaluations.reshape(-1, choices).sum(axis=1))
+
+
+def _changed(found: Found, originals: np.ndarray) -> np.ndarray:
+    """Where an adversarial image was found, whatever ended the search: bool [N]."""
+    return (found.image != originals).any(axis=1)
 
 
 def _search(
@@ -177,7 +187,7 @@ def _search(
     if not len(originals):
         nothing = np.zeros(0, np.int64)
         return Found(originals, np.zeros(0, np.float32), nothing, nothing)
-    search, margins = _compiled(
+    search, tighten = _compiled(
         classifier,
         config.norm,
         config.solver,
@@ -187,11 +197,11 @@ def _search(
     )
     found = search.run(originals, labels, targets, progress)
     slots = config.batch_size
-    hit = np.flatnonzero(np.isin(found.status, (boundary_search.CONVERGED, boundary_search.LIMIT)))
+    hit = np.flatnonzero(_changed(found, originals))
     for first in range(0, len(hit), slots):
         rows = hit[first : first + slots]
         padded = np.resize(rows, slots)
-        tightened = margins(
+        tightened = tighten(
             tf.constant(originals[padded]),
             tf.constant(found.image[padded]),
             tf.constant(labels[padded].astype(np.int32)),
@@ -213,8 +223,34 @@ def _compiled(
 ) -> tuple[RollingSearch | TfpSearch, Callable[..., tf.Tensor]]:
     """The search and the segment step; kept, since compiling costs seconds."""
     convolutional = _has_convolutions(classifier)
-    if xla is None:
-        xla = not convolutional or bool(tf.config.list_physical_devices("GPU"))
+    if xla is not None:
+        chosen = xla
+    else:
+        chosen = not convolutional or bool(tf.config.list_physical_devices("GPU"))
+    try:
+        return _compile(classifier, norm, solver, slots, max_evaluations, convolutional, chosen)
+    # What XLA raises for an operation that it lacks depends on the operation.
+    except tf.errors.OpError as error:
+        if xla or not chosen:
+            raise InputError(
+                f"model {classifier.name} cannot be compiled by XLA "
+                f"({str(error).splitlines()[0][:200]}); expected operations that XLA knows. "
+                "Use xla off or auto."
+            ) from None
+        logging.info("XLA cannot compile model %s; it runs without.", classifier.name)
+        return _compile(classifier, norm, solver, slots, max_evaluations, convolutional, False)
+
+
+def _compile(
+    classifier: Classifier,
+    norm: str,
+    solver: str,
+    slots: int,
+    max_evaluations: int,
+    convolutional: bool,
+    xla: bool,
+) -> tuple[RollingSearch | TfpSearch, Callable[..., tf.Tensor]]:
+    """The search and the segment step, compiled with XLA or without."""
     phi = DISTANCES[norm]
     spent_after = max_evaluations - segment.EVALUATIONS
     search: RollingSearch | TfpSearch
@@ -239,6 +275,7 @@ def _compiled(
 
     points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
     classes = tf.TensorSpec([slots], tf.int32)
+    search.compile()
     return search, tighten.get_concrete_function(points, points, classes, classes)
 
 

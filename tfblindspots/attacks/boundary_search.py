@@ -61,7 +61,7 @@ class SearchState(NamedTuple):
     c_low: tf.Tensor  # [B]: the largest c whose minimiser was adversarial; 0: none yet
     c_high: tf.Tensor  # [B]: the smallest c whose minimiser was not; _LARGEST: none yet
     margin_low: tf.Tensor  # [B]: of the minimiser at c_low
-    margin_high: tf.Tensor  # [B]: of the minimiser at c_high, at first of x0
+    margin_high: tf.Tensor  # [B]: of the minimiser last missed, before that of x0
     # The root in c under the first stage's loss, [B]: the paper's c. Until known, the latest c.
     threshold: tf.Tensor
     # The nearest adversarial point of all that were evaluated.

@@ -44,9 +44,11 @@ class AttackConfig:
 
     def __post_init__(self) -> None:
         """Rejects what is not on the lists above."""
-        if self.target not in TARGETS and not self.target.isdecimal():
+        known = isinstance(self.target, str)
+        if not known or (self.target not in TARGETS and not self.target.isdecimal()):
             raise InputError(
-                f"target is {self.target!r}; expected {', '.join(TARGETS)} or a class number."
+                f"target is {self.target!r}; expected {', '.join(TARGETS)} or a class "
+                "number, as text."
             )
         if self.norm not in DISTANCES:
             raise InputError(f"norm is {self.norm!r}; expected {' or '.join(DISTANCES)}.")
@@ -56,7 +58,7 @@ class AttackConfig:
             raise InputError(f"batch_size is {self.batch_size}; expected at least 1.")
         if self.max_evaluations is not None and self.max_evaluations < 10:
             raise InputError(f"max_evaluations is {self.max_evaluations}; expected at least 10.")
-        if self.seed < 0:
+        if not isinstance(self.seed, int) or self.seed < 0:
             raise InputError(f"seed is {self.seed}; expected at least 0.")
 
 
@@ -64,11 +66,11 @@ class AdversarialExamples(NamedTuple):
     """N attacked images; the fields are those of an adversarial set."""
 
     image: np.ndarray  # float32 [N, H, W, C] in [0, 1]: adversarial; the original where none found
-    original: np.ndarray  # float32 [N, H, W, C] in [0, 1]
+    original: np.ndarray  # float32 [N, H, W, C] in [0, 1]: the array that was given
     label: np.ndarray  # int64 [N]: true class
     original_prediction: np.ndarray  # int64 [N]: the model's class of the original
     prediction: np.ndarray  # int64 [N]: the model's class of the image as stored
-    target: np.ndarray  # int64 [N]: class aimed at, -1 when untargeted
+    target: np.ndarray  # int64 [N]: class aimed at, -1 when untargeted or not attacked
     success: np.ndarray  # int64 [N], 0 or 1: recomputed on the image as stored
     # int64 [N]: position in the source split. Hides tuple.index, which nobody needs here.
     index: np.ndarray  # type: ignore[assignment]
@@ -76,5 +78,5 @@ class AdversarialExamples(NamedTuple):
     distortion: np.ndarray  # float32 [N]: root mean square change per pixel
     l2: np.ndarray  # float32 [N]: norm of the change
     linf: np.ndarray  # float32 [N]: largest change of a pixel
-    evaluations: np.ndarray  # int64 [N]: evaluations of the model spent on the image
+    evaluations: np.ndarray  # int64 [N]: evaluations of the model spent on it, over all its classes
     status: np.ndarray  # str [N]: why the search ended

@@ -70,6 +70,14 @@ class RollingSearch:
             self._advance_steps, jit_compile=xla, autograph=False
         ).get_concrete_function(empty, tf.TensorSpec([], tf.int32))
 
+    def compile(self) -> None:
+        """Has everything compiled now; a run does it otherwise.
+
+        Raises:
+          tf.errors.OpError: XLA cannot compile the model.
+        """
+        self._advance(self._empty, tf.constant(0))
+
     def run(
         self,
         originals: np.ndarray,

@@ -4,6 +4,7 @@ It knows no bounds, so the box is put inside the objective by clipping (a sigmoi
 measured to end at larger distortions), and its line search runs in lockstep over the batch.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,7 @@ from tfblindspots.attacks.boundary_search import CONVERGED, LIMIT, NOT_FOUND
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found
 from tfblindspots.models import Classifier
-from tfblindspots.solvers import Distance
+from tfblindspots.solvers import Distance, WeightedDistance
 
 # Values of c tried, and the first; each of the others halves the bracket's logarithm.
 _VALUES = 12
@@ -43,7 +44,19 @@ class TfpSearch:
         self._phi = phi
         self._limit = max_evaluations
         self._slots = slots
-        self._minimize = tf.function(self._minimize_at, jit_compile=xla, autograph=False)
+        points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
+        classes = tf.TensorSpec([slots], tf.int32)
+        self._minimize = tf.function(
+            self._minimize_at, jit_compile=xla, autograph=False
+        ).get_concrete_function(
+            points, points, Goal(classes, classes), tf.TensorSpec([slots], tf.float32)
+        )
+
+    def compile(self) -> None:
+        """Has everything compiled now; see ``RollingSearch.compile``."""
+        pixels = math.prod(self._classifier.image_shape)
+        nothing = np.zeros(1, np.int64)
+        self._run_batch(np.zeros([1, pixels], np.float32), nothing, nothing + 1)
 
     def run(
         self,
@@ -61,13 +74,12 @@ class TfpSearch:
         return Found(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _run_batch(self, originals: np.ndarray, labels: np.ndarray, targets: np.ndarray) -> Found:
-        """Twelve values of c; short batches are padded, so that all have one shape."""
+        """Twelve values of c; short batches are filled up by repetition: all have one shape."""
         count = len(originals)
-        padding = (0, self._slots - count)
-        original = tf.constant(np.pad(originals, (padding, (0, 0))))
+        rows = np.resize(np.arange(count), self._slots)
+        original = tf.constant(originals[rows])
         goal = Goal(
-            tf.constant(np.pad(labels, padding).astype(np.int32)),
-            tf.constant(np.pad(targets, padding).astype(np.int32)),
+            tf.constant(labels[rows].astype(np.int32)), tf.constant(targets[rows].astype(np.int32))
         )
         c = np.full(self._slots, _FIRST, np.float32)
         low, high = np.full_like(c, _LOWEST), np.full_like(c, _HIGHEST)
@@ -116,12 +128,20 @@ class TfpSearch:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
                 x, _, loss = boxed(z)
-                value = c * self._phi.value(x - original) + loss
-            return value, tape.gradient(value, z)
+            # |r| has no derivative at 0, where the search starts, but phi knows what to take.
+            inside = tf.cast((z >= 0.0) & (z <= 1.0), z.dtype)
+            slope = tape.gradient(loss, z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return loss + distance.value(x), slope + inside * distance.gradient(x)
 
+        distance = WeightedDistance(self._phi, c, original)
         result = tfp.optimizer.lbfgs_minimize(
             objective, start, max_iterations=_ITERATIONS, tolerance=1e-4
         )
         x, margin, _ = boxed(result.position)
-        distance = self._phi.value(x - original)
-        return x, margin, distance, result.num_objective_evaluations, result.converged
+        return (
+            x,
+            margin,
+            self._phi.value(x - original),
+            result.num_objective_evaluations,
+            result.converged,
+        )

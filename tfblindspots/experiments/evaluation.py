@@ -78,7 +78,7 @@ def evaluate_models(
         },
         _inputs(classifiers, sets, clean),
     )
-    if job.finished():
+    if job.finished(parts=[RESULTS, TABLE]):
         return read_json(directory / RESULTS)
     start = time.perf_counter()
     with job.claim(allowed=[RESULTS, TABLE]):

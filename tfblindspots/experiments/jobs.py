@@ -39,20 +39,28 @@ class Job:
     flags: Mapping[str, Any]
     inputs: Mapping[str, Mapping[str, Any]]
 
-    def finished(self, manifest_in: str = ".") -> dict[str, Any] | None:
+    def finished(self, manifest_in: str = ".", parts: Sequence[str] = ()) -> dict[str, Any] | None:
         """The manifest of this job's result; None while it is not finished.
 
         Args:
           manifest_in: where in the directory this kind of result keeps its manifest.
+          parts: names of files that belong to the result, besides the shards that a manifest names.
 
         Raises:
-          InputError: the directory holds another kind of result, or one of other settings.
+          InputError: the directory holds another kind of result, one of other settings, or one of
+            which a file is gone.
         """
         place = self.directory / manifest_in
         if not (place / MANIFEST).is_file():
             return None
         manifest = read_manifest(place, self.kind)
         self._require_same(manifest)
+        for name in (*parts, *manifest.get("shards", ())):
+            if not (self.directory / name).exists():
+                raise InputError(
+                    f"output_dir {self.directory} held a finished result, but its file {name} is "
+                    "gone; delete the directory to make it again, or name another."
+                )
         return manifest
 
     @contextlib.contextmanager

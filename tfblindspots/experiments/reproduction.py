@@ -91,7 +91,7 @@ def reproduce(
         },
         {"train_set": describe(train_set), "test_set": describe(test_set)},
     )
-    if job.finished():
+    if job.finished(parts=[_RESULTS]):
         return write_report(directory)
     with job.claim(allowed=_OWN_FILES) as notes:
         before, start = notes.get("seconds", 0.0), time.perf_counter()

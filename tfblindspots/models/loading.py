@@ -1,6 +1,7 @@
 """Makes a classifier of a SavedModel directory, a ``.keras`` file or a Keras model in memory."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +45,8 @@ def load_classifier(
       InputError: there is no such file, it is not a model, its input is not one batch of images of
         one size, its output is not one row of classes an image, or it returns NaN.
     """
+    if not isinstance(model, str | os.PathLike | keras.Model):
+        raise InputError(f"model is a {type(model).__name__}; expected a path or a Keras 3 model.")
     if isinstance(model, keras.Model):
         name = name or model.name
         source = _from_keras(model, fingerprint_arrays(*model.get_weights()), name)
@@ -78,6 +81,11 @@ def _from_path(path: Path) -> _Source:
         raise InputError(
             f"model {path} is a file of another kind; expected a SavedModel directory or a .keras "
             "file."
+        )
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"model {path} is not a .keras file (it is no zip archive); save it again with "
+            "model.save(...)."
         )
     try:
         model = keras.models.load_model(path, compile=False)
