@@ -1,4 +1,6 @@
-"""The one error that users are meant to read."""
+"""The one error that users are meant to read, and what it may quote of others."""
+
+import textwrap
 
 
 class InputError(ValueError):
@@ -7,3 +9,9 @@ class InputError(ValueError):
     The message is one line: what is wrong, what was expected, what to do. Scripts print it without
     a traceback and exit with status 1; library users catch it as a ``ValueError``.
     """
+
+
+def first_line(error: Exception) -> str:
+    """What ``error`` says, short enough to be part of a one-line message."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 200, placeholder="…").rstrip(" .:")

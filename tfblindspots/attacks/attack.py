@@ -15,7 +15,7 @@ from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found, RollingSearch
 from tfblindspots.attacks.targets import choose_targets
 from tfblindspots.attacks.tfp_search import TfpSearch
-from tfblindspots.errors import InputError
+from tfblindspots.errors import InputError, first_line
 from tfblindspots.models import (
     Classifier,
     check_images,
@@ -231,10 +231,12 @@ def _compiled(
         return _compile(classifier, norm, solver, slots, max_evaluations, convolutional, chosen)
     # What XLA raises for an operation that it lacks depends on the operation.
     except tf.errors.OpError as error:
-        if xla or not chosen:
+        if not chosen:
+            raise
+        if xla:
             raise InputError(
                 f"model {classifier.name} cannot be compiled by XLA "
-                f"({str(error).splitlines()[0][:200]}); expected operations that XLA knows. "
+                f"({first_line(error)}); expected operations that XLA knows. "
                 "Use xla off or auto."
             ) from None
         logging.info("XLA cannot compile model %s; it runs without.", classifier.name)

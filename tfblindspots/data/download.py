@@ -4,7 +4,6 @@ import contextlib
 import io
 import shutil
 import sys
-import textwrap
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,7 +13,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from absl import logging
 
-from tfblindspots.errors import InputError
+from tfblindspots.errors import InputError, first_line
 
 _CONNECT_SECONDS = 10
 _MAX_HOSTS = 3
@@ -45,12 +44,6 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
             f"({first_line(error)}); name the directory that holds it with --data_dir, or use "
             "--dataset=digits, which needs no network."
         ) from None
-
-
-def first_line(error: Exception) -> str:
-    """What ``error`` says, short enough to be part of a one-line message."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return textwrap.shorten(lines[0], 200, placeholder="…").rstrip(" .:")
 
 
 def _check_reachable(urls: dict[str, object]) -> None:

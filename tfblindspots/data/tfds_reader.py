@@ -7,9 +7,9 @@ import tensorflow_datasets as tfds
 
 from tfblindspots.artifacts import fingerprint_arrays
 from tfblindspots.data.dataset import ImageDataset
-from tfblindspots.data.download import first_line, prepare, quietly
+from tfblindspots.data.download import prepare, quietly
 from tfblindspots.data.splits import resolve_split
-from tfblindspots.errors import InputError
+from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
 

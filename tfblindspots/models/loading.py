@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from tfblindspots.artifacts import fingerprint_arrays, fingerprint_path
-from tfblindspots.errors import InputError
+from tfblindspots.errors import InputError, first_line
 from tfblindspots.models.classifier import Classifier
 
 _PROBE_COUNT = 4
@@ -91,7 +91,7 @@ def _from_path(path: Path) -> _Source:
         model = keras.models.load_model(path, compile=False)
     # Keras raises errors of many types for broken files and for layers that it does not know.
     except Exception as error:
-        raise InputError(f"model {path} is not a .keras file ({_first_line(error)}).") from None
+        raise InputError(f"model {path} is not a .keras file ({first_line(error)}).") from None
     return _from_keras(model, fingerprint_path(path), str(path))
 
 
@@ -119,7 +119,7 @@ def _from_saved_model(path: Path) -> _Source:
     # Broken files end in errors of many types, deep in TensorFlow.
     except Exception as error:
         raise InputError(
-            f"model {path} cannot be loaded as a SavedModel ({_first_line(error)})."
+            f"model {path} cannot be loaded as a SavedModel ({first_line(error)})."
         ) from None
     signatures = loaded.signatures
     key = "serving_default" if "serving_default" in signatures else next(iter(signatures), None)
@@ -184,7 +184,7 @@ def _probe(
     except Exception as error:
         raise InputError(
             f"model {name} fails on random images of shape {list(images.shape)} "
-            f"({_first_line(error)}); expected a model that takes any number of images."
+            f"({first_line(error)}); expected a model that takes any number of images."
         ) from None
     if outputs.ndim != 2 or len(outputs) != _PROBE_COUNT or outputs.shape[1] < 2:
         raise InputError(
@@ -201,11 +201,6 @@ def _probe(
 def _are_probabilities(outputs: np.ndarray) -> bool:
     inside = (outputs >= 0).all() and (outputs <= 1).all()
     return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(" .:")
 
 
 def _text(shape: tuple[int | None, ...]) -> str:
