@@ -20,7 +20,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_list(
     "saved_models", None, "models to measure: SavedModel directories or .keras files, A,B,..."
 )
-flags.DEFINE_list("adversarial_sets", [], "directories that scripts/attack.py wrote, A,B,...")
+cli.define_sets_flag()
 cli.define_dataset_flags(split="test", what="clean images, instead of the sets' originals")
 flags.DEFINE_list(
     "noise_stddevs",

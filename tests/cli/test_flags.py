@@ -13,6 +13,7 @@ def define_all() -> None:
     cli.define_output_flag("anything")
     cli.define_seed_flag()
     cli.define_attack_size_flags()
+    cli.define_sets_flag()
 
 
 def test_two_scripts_may_define_the_same_flags() -> None:

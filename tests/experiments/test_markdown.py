@@ -1,6 +1,6 @@
-"""The error table reads well as plain text."""
+"""Tables read well as plain text."""
 
-from tfblindspots.experiments import error_table
+from tfblindspots.experiments import error_table, robust_accuracy_table
 
 
 def test_a_table() -> None:
@@ -30,4 +30,19 @@ def test_a_table() -> None:
         "| ---------- | --------------: | --------------: | --------------: |\n"
         "| made for a | 100 % [63, 100] |  12.5 % [0, 53] |          0.0625 |\n"
         "| clean      |     0 % [0, 37] | 50.0 % [16, 84] |               0 |\n"
+    )
+
+
+def test_a_table_of_robust_accuracy() -> None:
+    first = {"radii": [0.0, 1.0, 2.0], "upper": [1.0, 0.5, 0.25], "lower": [0.75, 0.5, 0.25]}
+    second = {"radii": [0.0, 1.5], "upper": [0.875, 0.0], "lower": [0.875, 0.0]}
+    curves = [{"name": "a", **first}, {"name": "b", **second}]
+    assert robust_accuracy_table({"curves": curves}).replace("\xa0", " ") == (
+        "| radius (L2) |               a |      b |\n"
+        "| ----------- | --------------: | -----: |\n"
+        "| 0           |           100 % | 87.5 % |\n"
+        "| 0.5         | 75.0 % to 100 % | 87.5 % |\n"
+        "| 1           |          50.0 % | 87.5 % |\n"
+        "| 1.5         |          50.0 % |    0 % |\n"
+        "| 2           |          25.0 % |    0 % |\n"
     )

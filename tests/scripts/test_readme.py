@@ -42,9 +42,13 @@ def place(tmp_path_factory: pytest.TempPathFactory, call_script: CallScript) -> 
 
 def test_the_commands_are_the_whole_way(place: Path) -> None:
     scripts = [Path(command[1]).name for command in commands()]
-    assert scripts == ["train.py", "train.py", "attack.py", "evaluate.py"]
+    assert scripts == [
+        *("train.py", "train.py", "attack.py", "evaluate.py"),
+        *("attack.py", "attack.py", "robust_accuracy.py"),
+    ]
     table = (place / "results" / "evaluation" / "table.md").read_text()
     assert "fc100-100-10 | " in table.splitlines()[0]
+    assert (place / "results" / "robust_accuracy" / "robust_accuracy.png").is_file()
 
 
 def test_python_without_the_package_reads_the_set(place: Path) -> None:

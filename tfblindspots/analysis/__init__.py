@@ -1,16 +1,19 @@
-"""What is measured: errors with their intervals, cross-model tables, noise, distortions."""
+"""What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.errors import ErrorRate, clopper_pearson, error_rate
 from tfblindspots.analysis.noise import gaussian_noise
+from tfblindspots.analysis.robust_accuracy import accuracy_at, robust_accuracy
 
 __all__ = [
     "ErrorRate",
     "ImageSet",
+    "accuracy_at",
     "clopper_pearson",
     "cross_error_table",
     "error_rate",
     "gaussian_noise",
+    "robust_accuracy",
     "summarize_distortions",
 ]

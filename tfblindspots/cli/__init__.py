@@ -5,6 +5,7 @@ from tfblindspots.cli.flags import (
     define_dataset_flags,
     define_output_flag,
     define_seed_flag,
+    define_sets_flag,
     numbers,
 )
 from tfblindspots.cli.startup import guard, on_terminal, run
@@ -14,6 +15,7 @@ __all__ = [
     "define_dataset_flags",
     "define_output_flag",
     "define_seed_flag",
+    "define_sets_flag",
     "guard",
     "numbers",
     "on_terminal",

@@ -47,6 +47,16 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         )
 
 
+def define_sets_flag() -> None:
+    """``--adversarial_sets``."""
+    _define(
+        flags.DEFINE_list,
+        "adversarial_sets",
+        [],
+        "directories of adversarial sets, as scripts/attack.py writes them, A,B,...",
+    )
+
+
 def define_output_flag(what: str) -> None:
     """``--output_dir``, the directory of ``what``."""
     _define(flags.DEFINE_string, "output_dir", None, f"directory of {what}; new or empty")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,24 @@ def distinct_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     return whole
 
 
+def set_inputs(sets: Mapping[str, str | os.PathLike[str]]) -> dict[str, dict[str, Any]]:
+    """The inputs of a `Job` that reads adversarial sets.
+
+    Args:
+      sets: their directories by name.
+
+    Raises:
+      InputError: a directory is absent, or is no finished adversarial set.
+    """
+    inputs = {}
+    for name, path in sets.items():
+        read_manifest(path, "adversarial_set")
+        # The manifest holds the SHA-256 of every shard.
+        fingerprint = fingerprint_path(Path(path) / MANIFEST)
+        inputs[f"set {name}"] = {"name": name, "fingerprint": fingerprint}
+    return inputs
+
+
 def _inputs(
     classifiers: Sequence[Classifier],
     sets: dict[str, str | os.PathLike[str]],
@@ -138,11 +156,7 @@ def _inputs(
         }
         for classifier in classifiers
     }
-    for name, path in sets.items():
-        read_manifest(path, "adversarial_set")
-        # The manifest holds the SHA-256 of every shard.
-        fingerprint = fingerprint_path(Path(path) / MANIFEST)
-        inputs[f"set {name}"] = {"name": name, "fingerprint": fingerprint}
+    inputs |= set_inputs(sets)
     if clean:
         inputs["clean images"] = {"name": clean.name, "fingerprint": clean.fingerprint}
     return inputs

@@ -1,9 +1,11 @@
-"""A table of errors as Markdown that also reads well in a terminal."""
+"""Tables as Markdown that also reads well in a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfblindspots.analysis import accuracy_at
 from tfblindspots.reports import formatting
+from tfblindspots.reports.robust_accuracy import round_radii
 
 
 def error_table(table: Mapping[str, Any]) -> str:
@@ -21,6 +23,32 @@ def error_table(table: Mapping[str, Any]) -> str:
         for row in table["rows"]
     ]
     return _markdown(header, rows)
+
+
+def robust_accuracy_table(results: Mapping[str, Any]) -> str:
+    """Shows what ``measure_robust_accuracy`` measured at a few radii: a column a set.
+
+    Args:
+      results: as ``measure_robust_accuracy`` returns them.
+
+    Returns:
+      Markdown lines; a cell is the upper edge, or both where the attack left some distances open.
+    """
+    curves = results["curves"]
+    radii = round_radii(curves)
+    columns = [
+        [_range(low, high) for low, high in zip(*accuracy_at(curve, radii), strict=True)]
+        for curve in curves
+    ]
+    header = ["radius (L2)", *(curve["name"] for curve in curves)]
+    rows = [[f"{radius:g}", *cells] for radius, *cells in zip(radii, *columns, strict=True)]
+    return _markdown(header, rows)
+
+
+def _range(low: float, high: float) -> str:
+    if low == high:
+        return formatting.percent(high)
+    return f"{formatting.percent(low)} to {formatting.percent(high)}"
 
 
 def _cell(cell: Mapping[str, Any]) -> str:

@@ -118,9 +118,7 @@ def distortions_figure(distortions: Mapping[str, np.ndarray], limit: float) -> F
       distortions: by label, float [N] with N at least 1, in the order of the legend.
       limit: where the horizontal axis ends, so that several figures can share it.
     """
-    figure = Figure(figsize=(6.4, 4.3), dpi=DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, axes = plot("distortion (root mean square per pixel)", "share of images")
     handles, labels = [], []
     for position, (label, values) in enumerate(distortions.items()):
         colour, dashes = _LINES[position % len(_LINES)]
@@ -131,19 +129,27 @@ def distortions_figure(distortions: Mapping[str, np.ndarray], limit: float) -> F
         labels.append(f"{mean:#.3g}  {label}")
     axes.set_xlim(0, limit)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("distortion (root mean square per pixel)", color=_INK)
-    axes.set_ylabel("share of images", color=_INK)
-    axes.grid(color="#e6e6e6", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(color=_INK, labelcolor=_INK)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
     legend = axes.legend(
         handles, labels, title="mean  network", fontsize=9, loc="lower right", framealpha=0.9
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
+
+
+def plot(across: str, up: str) -> tuple[Figure, Axes]:
+    """An empty plot with a light grid; the arguments are the labels of its axes."""
+    figure = Figure(figsize=(6.4, 4.3), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(across, color=_INK)
+    axes.set_ylabel(up, color=_INK)
+    axes.grid(color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(color=_INK, labelcolor=_INK)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
 
 
 def png(figure: Figure) -> bytes:
