@@ -63,7 +63,7 @@ def main() -> None:
     from tfblindspots.data import load_dataset
     from tfblindspots.experiments import make_adversarial_set
     from tfblindspots.models import load_classifier
-    from tfblindspots.reports import formatting
+    from tfblindspots.reports import quality_card_lines
 
     config = AttackConfig(
         target=FLAGS.target,
@@ -83,33 +83,7 @@ def main() -> None:
         shard_size=FLAGS.shard_size,
         progress=cli.on_terminal(),
     )
-    summary = manifest["summary"]
-    print(
-        f"{manifest['model']['name']} on {manifest['dataset']} {manifest['split']}, target "
-        f"{FLAGS.target}: {formatting.percent(summary['success_rate'])} success on "
-        f"{formatting.count(summary['attacked'])} correctly classified of "
-        f"{formatting.count(summary['count'])} images"
-    )
-    print(
-        f"distortion: mean {formatting.distortion(summary['mean_distortion'])} over all; of the "
-        f"correctly classified mean {formatting.distortion(summary['mean_distortion_correct'])}, "
-        f"median {formatting.distortion(summary['median_distortion_correct'])}"
-    )
-    print(
-        f"{formatting.count(summary['mean_evaluations'])} evaluations an image, "
-        f"{formatting.duration(summary['seconds'])}, compiling included: "
-        f"{formatting.count(summary['images_per_second'])} images/s"
-    )
-    failed = (
-        round((1 - summary["success_rate"]) * summary["attacked"]) if summary["attacked"] else 0
-    )
-    if failed:
-        print(
-            f"warning: no adversarial image found for {formatting.count(failed)} correctly "
-            "classified images; they are in no mean, which makes the model look weaker than it is"
-        )
-    statuses = [f"{name} {formatting.count(n)}" for name, n in summary["statuses"].items()]
-    print(f"ended: {', '.join(statuses)}")
+    print("\n".join(quality_card_lines(manifest)))
     print(f"adversarial set: {FLAGS.output_dir}")
 
 

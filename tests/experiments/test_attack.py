@@ -1,6 +1,7 @@
-"""A set is made shard by shard, whatever interrupts it."""
+"""A set is made shard by shard, whatever interrupts it, and says what is wrong with it."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfblindspots.adversarial_sets import read_adversarial_set
+from tfblindspots.adversarial_sets import AdversarialSetWriter, read_adversarial_set
 from tfblindspots.analysis import summarize_distortions
 from tfblindspots.artifacts import read_json, write_json
 from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments import make_adversarial_set
+from tfblindspots.experiments.attack import QUALITY_CARD
 from tfblindspots.experiments.jobs import CLAIM
 from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.reports import quality_card_markdown
 
 MODULE = "tfblindspots.experiments.attack"
 
@@ -149,6 +152,73 @@ def test_the_time_of_an_interrupted_run_counts(
     write_json(tmp_path / CLAIM, record)
     manifest = make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=15)
     assert 1000 < manifest["summary"]["seconds"] < 1100
+
+
+def test_a_set_has_its_quality_card(directory: Path) -> None:
+    manifest = read_json(directory / "manifest.json")
+    card = manifest["quality_card"]
+    assert card["checks"]["checked"] == manifest["summary"]["attacked"]
+    assert card["warnings"] == []
+    assert (directory / QUALITY_CARD).read_text(encoding="utf-8") == quality_card_markdown(manifest)
+
+
+def test_a_run_is_resumed_that_was_interrupted_after_its_card(
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdversarialSetWriter, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make_adversarial_set(classifier, test_set, config, tmp_path, num_examples=5)
+    assert (tmp_path / QUALITY_CARD).is_file()
+    manifest = make_adversarial_set(classifier, test_set, config, tmp_path, num_examples=5)
+    assert (tmp_path / QUALITY_CARD).read_text(encoding="utf-8") == quality_card_markdown(manifest)
+
+
+# Its state changes with every call, compiled or not.
+_GENERATOR = tf.random.Generator.from_seed(0)
+
+
+def rounding(images: tf.Tensor) -> tf.Tensor:
+    return tf.round(16 * images) / 16
+
+
+def noise(images: tf.Tensor) -> tf.Tensor:
+    return images + _GENERATOR.normal(tf.shape(images), stddev=0.001)
+
+
+@pytest.mark.parametrize(
+    ("layer", "max_evaluations", "expected"),
+    [
+        (rounding, None, {"zero_gradients": "all", "not_found": "all"}),
+        (noise, None, {"not_deterministic": "all"}),
+        (tf.identity, 10, {"evaluation_limit": "some"}),
+    ],
+)
+def test_a_card_warns_of_what_is_wrong(
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    layer: Callable[[tf.Tensor], tf.Tensor],
+    max_evaluations: int | None,
+    expected: dict[str, str],
+) -> None:
+    """A fault in the model, or a limit too small, put in by hand."""
+    faulty = dataclasses.replace(classifier, logits=lambda images: classifier.logits(layer(images)))
+    limited = dataclasses.replace(config, max_evaluations=max_evaluations)
+    manifest = make_adversarial_set(faulty, test_set, limited, tmp_path, num_examples=20)
+    found = {warning["id"]: warning for warning in manifest["quality_card"]["warnings"]}
+    attacked = manifest["summary"]["attacked"]
+    for name, how_many in expected.items():
+        assert found[name]["of"] == attacked
+        assert found[name]["count"] == attacked or how_many == "some"
 
 
 def test_images_of_the_target_class_are_left_out(

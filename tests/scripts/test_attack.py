@@ -25,7 +25,8 @@ def test_it_attacks_and_writes_a_set(
     first = run_script("attack", **given, shard_size=8)
     assert first.status == 0
     assert first.err == ""
-    success, distortion, cost, ended, path = first.out.replace("\xa0", " ").splitlines()
+    lines = first.out.replace("\xa0", " ").splitlines()
+    success, distortion, quantiles, cost, ended, checked, warnings, path = lines
     assert re.fullmatch(
         r"model on digits test\[:20\], target random: 100 % success on \d+ correctly classified "
         r"of 20 images",
@@ -36,9 +37,14 @@ def test_it_attacks_and_writes_a_set(
         distortion,
     )
     assert re.fullmatch(
+        r"quantiles of the correctly classified: 5 % 0\.\d+, 25 % .*, 95 % 0\.\d+", quantiles
+    )
+    assert re.fullmatch(
         r"[\d.]+ evaluations an image, [\d.]+ s, compiling included: [\d.,]+ images/s", cost
     )
     assert ended.startswith("ended: converged ")
+    assert re.fullmatch(r"checked: the model, which gives logits, on \d+ images", checked)
+    assert warnings == "no warnings"
     assert path == f"adversarial set: {tmp_path / 'set'}"
     builder = tfds.builder_from_directory(tmp_path / "set")
     assert builder.info.splits["test"].shard_lengths == [8, 8, 4]
@@ -167,7 +173,10 @@ def test_probabilities_are_recognised(
     run_script: RunScript, cases: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="absl"):
-        run_script("attack", **SMALL, saved_model="softmax.keras", output_dir="out")
+        outcome = run_script("attack", **SMALL, saved_model="softmax.keras", output_dir="out")
     assert (
         "Model softmax returns probabilities; their logarithms serve as logits." in caplog.messages
     )
+    # All its weights are 0, so that it sees class 0 everywhere, which none of the images is.
+    assert "\nchecked: the model, which gives probabilities, on 0 images\n" in outcome.out
+    assert "\nwarning: 20 of 20 images are misclassified to begin with and count" in outcome.out

@@ -14,19 +14,27 @@ from absl import logging
 from tqdm import tqdm
 
 from tfblindspots.adversarial_sets import AdversarialSetWriter, feature_description
-from tfblindspots.analysis import summarize_distortions
-from tfblindspots.artifacts import build_manifest
+from tfblindspots.analysis import (
+    MODEL_SAMPLE,
+    check_model,
+    make_quality_card,
+    summarize_distortions,
+)
+from tfblindspots.artifacts import atomic_path, build_manifest
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.models import Classifier, check_images, check_labels, predict_classes
+from tfblindspots.reports import quality_card_markdown
 
 DEFAULT_SHARD_SIZE = 5000
-# What `summarize_distortions` needs.
+QUALITY_CARD = "quality_card.md"
+# What the summary and the quality card need.
 _SUMMARIZED = (
     "label",
     "original_prediction",
+    "target",
     "success",
     "distortion",
     "evaluations",
@@ -48,6 +56,7 @@ def make_adversarial_set(
 
     An interrupted run leaves complete shards, and a run with the same settings goes on after them.
     With a class number as the target, images whose label or prediction is that class are left out.
+    The set's quality card lies beside it as ``quality_card.md``.
 
     Args:
       classifier: the model under attack.
@@ -60,8 +69,8 @@ def make_adversarial_set(
 
     Returns:
       The set's manifest. Besides the common keys and those of ``AdversarialSetWriter.finish``:
-      ``dataset``, ``split``, ``model`` (name and fingerprint), ``attack`` (the configuration) and
-      ``summary`` (see ``summarize_distortions``).
+      ``dataset``, ``split``, ``model`` (name and fingerprint), ``attack`` (the configuration),
+      ``summary`` (see ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``).
 
     Raises:
       InputError: the images, labels or target do not fit the model; the model gives NaN; the
@@ -88,6 +97,8 @@ def make_adversarial_set(
     check_labels(classifier, dataset.labels)
     positions = _attackable(classifier, dataset, num_examples, config.target)
     with job.claim(allowed=["*"]) as notes:
+        # The last file before the manifest: an interruption in between leaves it.
+        (directory / QUALITY_CARD).unlink(missing_ok=True)
         writer = AdversarialSetWriter(
             directory,
             image_shape=classifier.image_shape,
@@ -121,23 +132,31 @@ def make_adversarial_set(
                 _advance(bar, before, len(chosen))
                 seconds[str(shard)] = time.perf_counter() - start
                 job.note(notes)
-        return writer.finish(
-            build_manifest(
-                job.kind,
-                flags=job.flags,
-                seed=config.seed,
-                inputs=job.inputs,
-                seconds=sum(seconds.values()),
-                dataset=dataset.name,
-                split=dataset.split,
-                model=model,
-                attack=dataclasses.asdict(config),
-                summary=summarize_distortions(
-                    _read_fields(directory, _SUMMARIZED, classifier.image_shape),
-                    sum(seconds.values()),
-                ),
-            )
+        found = _read_fields(directory, _SUMMARIZED, classifier.image_shape)
+        checked = np.flatnonzero(found["label"] == found["original_prediction"])[:MODEL_SAMPLE]
+        checks = check_model(
+            classifier,
+            dataset.images[positions[checked]],
+            found["label"][checked],
+            found["target"][checked],
+            batch_size=config.batch_size,
         )
+        manifest = build_manifest(
+            job.kind,
+            flags=job.flags,
+            seed=config.seed,
+            inputs=job.inputs,
+            seconds=sum(seconds.values()),
+            dataset=dataset.name,
+            split=dataset.split,
+            model=model,
+            attack=dataclasses.asdict(config),
+            summary=summarize_distortions(found, sum(seconds.values())),
+            quality_card=make_quality_card(found, checks),
+        )
+        with atomic_path(directory / QUALITY_CARD) as temporary:
+            temporary.write_text(quality_card_markdown(manifest), encoding="utf-8")
+        return writer.finish(manifest)
 
 
 def _advance(bar: tqdm, before: int, done: int) -> None:
