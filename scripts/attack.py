@@ -41,11 +41,24 @@ flags.DEFINE_enum(
     "lbfgs: box-constrained, every image at its own pace; tfp: tfp.optimizer.lbfgs_minimize with "
     "the box by clipping, to compare with",
 )
-flags.DEFINE_integer("batch_size", 250, "images in work at a time", lower_bound=1)
+flags.DEFINE_enum(
+    "effort",
+    "standard",
+    ["fast", "standard", "thorough"],
+    "what lbfgs spends on an image: fast, for training with adversarial examples; thorough adds "
+    "noisy starts and finds nearer images, at some 5 times the cost of standard",
+)
+flags.DEFINE_integer(
+    "batch_size",
+    None,
+    "images in work at a time (default: 256; 16 where they have more than 20,000 pixels)",
+    lower_bound=1,
+)
 flags.DEFINE_integer(
     "max_evaluations",
     None,
-    "evaluations of the model that an image may take (default: 150; 5000 with --solver=tfp)",
+    "evaluations of the model that an image may take (default: 200; 1000 with --effort=thorough, "
+    "5000 with --solver=tfp)",
     lower_bound=10,
 )
 flags.DEFINE_enum(
@@ -69,6 +82,7 @@ def main() -> None:
         target=FLAGS.target,
         norm=FLAGS.norm,
         solver=FLAGS.solver,
+        effort=FLAGS.effort,
         batch_size=FLAGS.batch_size,
         max_evaluations=FLAGS.max_evaluations,
         seed=FLAGS.seed,

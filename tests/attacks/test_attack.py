@@ -70,7 +70,7 @@ def test_cost_an_image_is_pinned(
     """Counts move a little with the rounding of another processor, not by a tenth."""
     random = find_adversarial_examples(network, images, labels, AttackConfig())
     untargeted = find_adversarial_examples(network, images, labels, AttackConfig("untargeted"))
-    assert_allclose(random.evaluations.mean(), 27.0, rtol=0.1)
+    assert_allclose(random.evaluations.mean(), 30.0, rtol=0.1)
     assert_allclose(untargeted.evaluations.mean(), 25.0, rtol=0.1)
 
 
@@ -127,10 +127,13 @@ def test_a_model_without_gradients_is_reported_not_hidden(images: np.ndarray) ->
     found = find_adversarial_examples(
         model, images, predict_classes(model, images), AttackConfig("untargeted")
     )
-    assert (found.success == 0).all()
-    assert (found.status == "no adversarial image found").all()
-    assert_array_equal(found.image, images)
-    assert (found.prediction == found.label).all()
+    # Noisy starts may stumble over the boundary; nothing leads nearer from there.
+    failed = found.success == 0
+    assert failed.any()
+    assert (found.status[failed] == "no adversarial image found").all()
+    assert_array_equal(found.image[failed], images[failed])
+    assert (found.prediction[failed] == found.label[failed]).all()
+    assert (found.c[failed] == 0).all()
 
 
 def test_tfp_solver_agrees_on_a_linear_model(linear: Linear, images: np.ndarray) -> None:
@@ -202,7 +205,7 @@ def test_a_convolutional_network_from_memory(xla: bool | None) -> None:
     assert found.success.all()
     assert (found.prediction != labels).all()
     assert found.distortion.max() < 0.2
-    assert (found.evaluations <= 150).all()
+    assert (found.evaluations <= 200).all()
 
 
 def test_labels_may_be_a_list(network: Classifier, images: np.ndarray, labels: np.ndarray) -> None:
@@ -245,6 +248,7 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
         ({"target": 3}, "target is 3; expected random, untargeted, most_likely,"),
         ({"seed": None}, "seed is None; expected at least 0."),
         ({"norm": "l7"}, "norm is 'l7'; expected squared_l2 or l2."),
+        ({"effort": "heroic"}, "effort is 'heroic'; expected fast, standard, thorough."),
         ({"solver": "magic"}, "solver is 'magic'; expected lbfgs or tfp."),
         ({"batch_size": 0}, "batch_size is 0; expected at least 1."),
         ({"max_evaluations": 3}, "max_evaluations is 3; expected at least 10."),

@@ -5,29 +5,52 @@ import pytest
 import tensorflow as tf
 
 from tfblindspots.attacks import boundary_search as search
-from tfblindspots.attacks.boundary_search import SearchSettings
+from tfblindspots.attacks.boundary_search import Problem
 from tfblindspots.attacks.objectives import Goal
+from tfblindspots.attacks.stages import REFINE, SEARCH, SearchSettings, Stage
 from tfblindspots.solvers import SQUARED_L2
-from tfblindspots.solvers import projected_lbfgs as lbfgs
 
-SETTINGS = SearchSettings(pairs=2, max_evaluations=100)
+SETTINGS = SearchSettings(2, (Stage(SEARCH, 20.0), Stage(REFINE, 100.0, tolerance=0.1)))
+
+
+def _problem(original: list[list[float]], margin: float = 1.0) -> Problem:
+    rows = len(original)
+    return Problem(
+        tf.constant(original),
+        Goal(tf.zeros(rows, tf.int32), tf.fill([rows], -1)),
+        tf.fill([rows], margin),
+        tf.zeros([rows, 2], tf.int32),
+        tf.fill([rows], 100),
+    )
 
 
 def _state(**fields: list[float]) -> search.SearchState:
-    goal = Goal(tf.zeros(1, tf.int32), tf.fill([1], -1))
-    state = search.start(tf.fill([1, 3], 0.5), goal, tf.constant([True]), SETTINGS)
+    state = search.start(_problem([[0.5] * 3]), tf.constant([True]), SETTINGS)
     return state._replace(**{name: tf.constant(value) for name, value in fields.items()})
 
 
+def _update(
+    state: search.SearchState, gradient: list[list[float]], margin: list[float]
+) -> search.SearchState:
+    return search.update(
+        state,
+        search.trial_point(state),
+        tf.constant(margin),
+        tf.constant(gradient),
+        tf.constant(margin),
+        phi=SQUARED_L2,
+        settings=SETTINGS,
+    )
+
+
 def test_the_first_weight_overshoots_a_linear_margin_by_as_much_as_it_was_positive() -> None:
-    gradient = tf.constant([[3.0, -1.0, 2.0, 5.0]])
-    point = tf.constant([[0.5, 0.5, 0.5, 0.0]])  # the last pixel cannot follow its gradient
-    solve = lbfgs.begin(point, 1)._replace(gradient=gradient)
-    margin = tf.constant([4.0])
-    c = search.first_weight(solve, margin)
-    free = gradient[:, :3]
-    minimiser = -free / (2 * c)
-    np.testing.assert_allclose(margin + tf.reduce_sum(free * minimiser), -margin, rtol=1e-5)
+    gradient = [[3.0, -1.0, 2.0, 5.0]]
+    point = [[0.5, 0.5, 0.5, 0.0]]  # the last pixel cannot follow its gradient
+    state = search.start(_problem(point, 4.0), tf.constant([True]), SETTINGS)
+    c = _update(state, gradient, [4.0]).c
+    free = np.array(gradient)[:, :3]
+    minimiser = -free / (2 * c.numpy())
+    np.testing.assert_allclose(4.0 + np.sum(free * minimiser), -4.0, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -51,19 +74,17 @@ def test_the_next_weight(
 
 
 def test_a_linear_margin_is_solved_to_its_root() -> None:
-    """loss = margin = 1 - x: the nearest point with x > 1 along one pixel is 1 itself."""
+    """The margin 1.5 - w.x is zero on a plane: the nearest point is a multiple of w away."""
     weights = tf.constant([[1.0, 2.0, 0.5]])
-    goal = Goal(tf.zeros(1, tf.int32), tf.fill([1], -1))
-    settings = SearchSettings(pairs=1, max_evaluations=100)
-    state = search.start(tf.fill([1, 3], 0.2), goal, tf.constant([True]), settings)
+    state = search.start(_problem([[0.2] * 3], 0.8), tf.constant([True]), SETTINGS)
     for _ in range(100):
         trial = search.trial_point(state)
         margin = 1.5 - tf.reduce_sum(weights * trial, -1)
-        k = search.sharpness(state, settings)
+        k = search.sharpness(state, SETTINGS)
         loss = tf.nn.softplus(k * margin) / k
         gradient = -weights * tf.nn.sigmoid(k * margin)[:, None]
         state = search.update(
-            state, trial, loss, gradient, margin, phi=SQUARED_L2, settings=settings
+            state, trial, loss, gradient, margin, phi=SQUARED_L2, settings=SETTINGS
         )
         if state.status[0] != search.RUNNING:
             break
@@ -74,16 +95,31 @@ def test_a_linear_margin_is_solved_to_its_root() -> None:
 
 
 def test_idle_slots_stay_as_they_are() -> None:
-    goal = Goal(tf.zeros(2, tf.int32), tf.fill([2], -1))
-    state = search.start(tf.fill([2, 3], 0.5), goal, tf.constant([True, False]), SETTINGS)
-    state = search.update(
-        state,
-        search.trial_point(state),
-        tf.ones(2),
-        tf.ones([2, 3]),
-        tf.ones(2),
-        phi=SQUARED_L2,
-        settings=SETTINGS,
-    )
+    state = search.start(_problem([[0.5] * 3] * 2), tf.constant([True, False]), SETTINGS)
+    state = _update(state, [[1.0] * 3] * 2, [1.0, 1.0])
     np.testing.assert_array_equal(state.status, [search.RUNNING, search.IDLE])
     np.testing.assert_array_equal(state.evaluations, [1, 0])
+
+
+@pytest.mark.parametrize(("left", "status"), [(0.5, search.RUNNING), (0.9, search.MISLED)])
+def test_a_probe_tells_where_the_loss_misleads(left: float, status: int) -> None:
+    """A quarter of the first step halves the margin of a linear model; here ``left`` is left."""
+    settings = SearchSettings(1, SETTINGS.stages, probe=True)
+    state = search.start(_problem([[0.5] * 3]), tf.constant([True]), settings)
+    gradient = tf.constant([[1.0, 0.0, 0.0]])
+    for margin in (tf.constant([1.0]), tf.constant([left])):
+        trial = search.trial_point(state)
+        state = search.update(
+            state, trial, margin, gradient, margin, phi=SQUARED_L2, settings=settings
+        )
+    # From 0.5, the margin 1 and the slope 1: half the way to the boundary is half a pixel.
+    np.testing.assert_allclose(trial, [[0.0, 0.5, 0.5]], atol=1e-6)
+    assert state.status[0] == status
+
+
+def test_a_search_without_slope_is_given_up() -> None:
+    state = search.start(_problem([[0.5] * 3]), tf.constant([True]), SETTINGS)
+    for _ in range(10):
+        state = _update(state, [[0.0] * 3], [1.0])
+    assert state.status[0] == search.NOT_FOUND
+    assert state.evaluations[0] < 10

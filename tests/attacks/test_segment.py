@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfblindspots.attacks import segment
+from tfblindspots.solvers import L2, SQUARED_L2, Distance
 
 
 def test_the_boundary_along_the_segment_is_met_and_never_crossed() -> None:
@@ -18,7 +20,7 @@ def test_the_boundary_along_the_segment_is_met_and_never_crossed() -> None:
         share = tf.norm(points - original, axis=-1) / length
         return crossing**steepness - share**steepness
 
-    result = segment.tighten(margins, original, found)
+    result = segment.tighten(margins, original, crossing**steepness, found)
     share = np.linalg.norm(result - original, axis=1) / np.linalg.norm(found - original, axis=1)
     assert len(calls) == segment.EVALUATIONS
     assert (share >= crossing).all()
@@ -27,3 +29,21 @@ def test_the_boundary_along_the_segment_is_met_and_never_crossed() -> None:
     assert np.median(excess) < 0.01 and excess.max() < 0.05
     points = result.numpy()
     assert points.min() >= 0 and points.max() <= 1
+
+
+@pytest.mark.parametrize("phi", [SQUARED_L2, L2])
+def test_the_balancing_weight_of_a_minimiser_is_its_own(phi: Distance) -> None:
+    """A linear loss with gradient g: inside the box the minimiser at c has c grad phi(r) = -g."""
+    original = tf.constant([[0.5, 0.4, 0.0]])
+    point = tf.constant([[0.8, 0.2, 0.0]])  # the last pixel is held at its bound
+    c = 0.7
+    gradient = -c * phi.gradient(point - original) + tf.constant([[0.0, 0.0, 3.0]])
+    weight = segment.balancing_weight(phi, point, original, gradient)
+    np.testing.assert_allclose(weight, [c], rtol=1e-5)
+
+
+def test_no_weight_where_nothing_changed() -> None:
+    point = tf.constant([[0.5, 0.4]])
+    np.testing.assert_array_equal(
+        segment.balancing_weight(SQUARED_L2, point, point, tf.ones([1, 2])), [0.0]
+    )

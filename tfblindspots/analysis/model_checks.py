@@ -30,7 +30,7 @@ def check_model(
     labels: np.ndarray,
     targets: np.ndarray,
     *,
-    batch_size: int = 250,
+    batch_size: int = 32,
 ) -> dict[str, Any]:
     """Looks for what makes attacks on a model measure something else than the model.
 

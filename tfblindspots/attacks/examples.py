@@ -9,6 +9,7 @@ from tfblindspots.errors import InputError
 from tfblindspots.solvers import DISTANCES
 
 SOLVERS = ("lbfgs", "tfp")
+EFFORTS = ("fast", "standard", "thorough")
 TARGETS = ("random", "untargeted", "most_likely", "least_likely", "all")
 
 
@@ -25,10 +26,14 @@ class AttackConfig:
         ``"l2"``: c |r| + loss, as the paper writes it (section 4.1).
       solver: ``"lbfgs"``: this project's batched box-constrained L-BFGS; ``"tfp"``:
         ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
-      batch_size: images in work at a time; bounds the memory.
-      max_evaluations: of value and gradient, an image (and a class, with ``"all"``). None: 150;
-        5,000 for ``"tfp"``, whose line search runs in lockstep and which may pass its limit by
-        what one value of c takes.
+      effort: of ``"lbfgs"``: ``"fast"``, for training with adversarial examples; ``"standard"``;
+        ``"thorough"``, several starts an image. More finds nearer images.
+      batch_size: images in work at a time; bounds the memory, some
+        (20 + 2 x curvature pairs) x 4 bytes x batch_size x pixels, and the model's own. None: 256,
+        of images with more than 20,000 pixels 16.
+      max_evaluations: of value and gradient, an image (and a class, with ``"all"``). None: 200;
+        1,000 for the effort ``"thorough"``; 5,000 for ``"tfp"``, whose line search runs in lockstep
+        and which may pass its limit by what one value of c takes.
       seed: of random targets.
       xla: compile the model with XLA. None: where it was measured to help, that is everywhere but
         for convolutions on a CPU.
@@ -37,7 +42,8 @@ class AttackConfig:
     target: str = "random"
     norm: str = "squared_l2"
     solver: str = "lbfgs"
-    batch_size: int = 250
+    effort: str = "standard"
+    batch_size: int | None = None
     max_evaluations: int | None = None
     seed: int = 0
     xla: bool | None = None
@@ -54,7 +60,9 @@ class AttackConfig:
             raise InputError(f"norm is {self.norm!r}; expected {' or '.join(DISTANCES)}.")
         if self.solver not in SOLVERS:
             raise InputError(f"solver is {self.solver!r}; expected {' or '.join(SOLVERS)}.")
-        if self.batch_size < 1:
+        if self.effort not in EFFORTS:
+            raise InputError(f"effort is {self.effort!r}; expected {', '.join(EFFORTS)}.")
+        if self.batch_size is not None and self.batch_size < 1:
             raise InputError(f"batch_size is {self.batch_size}; expected at least 1.")
         if self.max_evaluations is not None and self.max_evaluations < 10:
             raise InputError(f"max_evaluations is {self.max_evaluations}; expected at least 10.")

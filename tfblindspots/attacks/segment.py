@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-EVALUATIONS = 6
+from tfblindspots.solvers import Distance, row_dot
+
+EVALUATIONS = 5
 
 
 def tighten(
-    margins: Callable[[tf.Tensor], tf.Tensor], original: tf.Tensor, found: tf.Tensor
+    margins: Callable[[tf.Tensor], tf.Tensor],
+    original: tf.Tensor,
+    original_margin: tf.Tensor,
+    found: tf.Tensor,
 ) -> tf.Tensor:
     """Moves each adversarial point towards its original until just before the class boundary.
 
@@ -17,7 +22,8 @@ def tighten(
 
     Args:
       margins: maps points [B, n] to margins [B], negative where adversarial.
-      original: float32 [B, n], margins positive.
+      original: float32 [B, n].
+      original_margin: [B], positive.
       found: float32 [B, n], margins negative.
 
     Returns:
@@ -30,9 +36,9 @@ def tighten(
 
     inner = tf.zeros_like(original[:, 0])
     outer = tf.ones_like(inner)
-    inner_margin, outer_margin = margins(original), margins(found)
+    inner_margin, outer_margin = original_margin, margins(found)
     best = found
-    for _ in range(EVALUATIONS - 2):
+    for _ in range(EVALUATIONS - 1):
         root = tf.math.divide_no_nan(
             outer * inner_margin - inner * outer_margin, inner_margin - outer_margin
         )
@@ -48,3 +54,25 @@ def tighten(
         outer_margin = tf.where(hit, margin, 0.5 * outer_margin)
         inner, outer = tf.where(hit, inner, share), tf.where(hit, share, outer)
     return best
+
+
+def balancing_weight(
+    phi: Distance, point: tf.Tensor, original: tf.Tensor, gradient: tf.Tensor
+) -> tf.Tensor:
+    """The paper's c: the weight at which a point on the boundary is the minimiser (section 4.1).
+
+    There c grad phi(r) + grad loss = 0 on the pixels inside the box, solved by least squares.
+
+    Args:
+      phi: the distance.
+      point: float32 [B, n].
+      original: float32 [B, n].
+      gradient: of the loss at the point, [B, n].
+
+    Returns:
+      c at least 0, [B]; 0 where no pixel inside the box has changed.
+    """
+    inside = tf.cast((point > 0.0) & (point < 1.0), point.dtype)
+    pull = inside * phi.gradient(point - original)
+    weight = tf.math.divide_no_nan(-row_dot(pull, gradient), row_dot(pull, pull))
+    return tf.maximum(weight, 0.0)

@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfblindspots.attacks.boundary_search import CONVERGED, LIMIT, NOT_FOUND
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
-from tfblindspots.attacks.rolling_batch import Found
+from tfblindspots.attacks.rolling_batch import Found, Images
 from tfblindspots.models import Classifier
 from tfblindspots.solvers import Distance, WeightedDistance
 
@@ -31,7 +31,6 @@ class TfpSearch:
         classifier: Classifier,
         phi: Distance,
         *,
-        max_evaluations: int,
         slots: int,
         xla: bool,
     ) -> None:
@@ -42,7 +41,6 @@ class TfpSearch:
         """
         self._classifier = classifier
         self._phi = phi
-        self._limit = max_evaluations
         self._slots = slots
         points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
         classes = tf.TensorSpec([slots], tf.int32)
@@ -55,43 +53,41 @@ class TfpSearch:
     def compile(self) -> None:
         """Has everything compiled now; see ``RollingSearch.compile``."""
         pixels = math.prod(self._classifier.image_shape)
-        nothing = np.zeros(1, np.int64)
-        self._run_batch(np.zeros([1, pixels], np.float32), nothing, nothing + 1)
+        zeros = np.zeros((5, 1), np.int32)
+        self._run_batch(
+            Images(np.zeros([1, pixels], np.float32), zeros[0], zeros[1] + 1, *zeros[2:])
+        )
 
     def run(
         self,
-        originals: np.ndarray,
-        labels: np.ndarray,
-        targets: np.ndarray,
+        images: Images,
         progress: Callable[[int], object] = lambda done: None,
     ) -> Found:
         """Searches the nearest adversarial image of each original; see ``RollingSearch.run``."""
         parts = []
-        for first in range(0, len(originals), self._slots):
+        count = len(images.original)
+        for first in range(0, count, self._slots):
             rows = slice(first, first + self._slots)
-            parts.append(self._run_batch(originals[rows], labels[rows], targets[rows]))
-            progress(min(first + self._slots, len(originals)))
+            parts.append(self._run_batch(images.take(rows)))
+            progress(min(first + self._slots, count))
         return Found(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _run_batch(self, originals: np.ndarray, labels: np.ndarray, targets: np.ndarray) -> Found:
+    def _run_batch(self, images: Images) -> Found:
         """Twelve values of c; short batches are filled up by repetition: all have one shape."""
-        count = len(originals)
+        count = len(images.original)
         rows = np.resize(np.arange(count), self._slots)
-        original = tf.constant(originals[rows])
-        goal = Goal(
-            tf.constant(labels[rows].astype(np.int32)), tf.constant(targets[rows].astype(np.int32))
-        )
+        original = tf.constant(images.original[rows])
+        goal = Goal(tf.constant(images.label[rows]), tf.constant(images.target[rows]))
         c = np.full(self._slots, _FIRST, np.float32)
         low, high = np.full_like(c, _LOWEST), np.full_like(c, _HIGHEST)
         best = np.array(original)
         nearest = np.full(self._slots, np.inf, np.float32)
-        best_c = np.zeros_like(c)
         evaluations = 0
         converged = np.zeros(self._slots, bool)
         point = original
         stopped = False
         for _ in range(_VALUES):
-            stopped = evaluations >= self._limit
+            stopped = evaluations >= images.limit[0]
             if stopped:
                 break
             found, margin, distance, spent, at_minimum = (
@@ -100,18 +96,14 @@ class TfpSearch:
             evaluations += int(spent)
             hit = margin < 0
             nearer = hit & (distance < nearest)
-            best[nearer], nearest[nearer], best_c[nearer] = (
-                found[nearer],
-                distance[nearer],
-                c[nearer],
-            )
+            best[nearer], nearest[nearer] = found[nearer], distance[nearer]
             converged = np.where(nearer, at_minimum, converged)
             low, high = np.where(hit, c, low), np.where(hit, high, c)
             c = np.sqrt(low * high)
         success = np.isfinite(nearest)
         status = np.where(success, np.where(converged & (not stopped), CONVERGED, LIMIT), NOT_FOUND)
         spent_each = np.full(self._slots, evaluations, np.int64)
-        return Found(best[:count], best_c[:count], spent_each[:count], status[:count])
+        return Found(best[:count], spent_each[:count], status[:count])
 
     def _minimize_at(
         self, start: tf.Tensor, original: tf.Tensor, goal: Goal, c: tf.Tensor

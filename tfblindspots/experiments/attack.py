@@ -139,7 +139,6 @@ def make_adversarial_set(
             dataset.images[positions[checked]],
             found["label"][checked],
             found["target"][checked],
-            batch_size=config.batch_size,
         )
         manifest = build_manifest(
             job.kind,

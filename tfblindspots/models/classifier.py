@@ -1,6 +1,7 @@
 """The one seam to models: a classifier maps images in [0, 1] to logits, whatever it is made of."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -42,8 +43,7 @@ def predict_logits(
       InputError: the images do not fit the model, or it returns NaN for one of them.
     """
     _check_rank_and_shape(classifier, images)
-    batch = tf.TensorSpec([None, *classifier.image_shape], tf.float32)
-    compiled = tf.function(classifier.logits, autograph=False).get_concrete_function(batch)
+    compiled = _compiled_logits(classifier)
     starts = range(0, len(images), batch_size)
     logits = np.concatenate(
         [compiled(tf.constant(images[start : start + batch_size])).numpy() for start in starts]
@@ -55,6 +55,13 @@ def predict_logits(
             f"for number {broken[0]}; expected numbers. Train it again or use another model."
         )
     return logits
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_logits(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The graph of the logits; kept, since tracing takes longer than most predictions."""
+    batch = tf.TensorSpec([None, *classifier.image_shape], tf.float32)
+    return tf.function(classifier.logits, autograph=False).get_concrete_function(batch)
 
 
 def predict_classes(

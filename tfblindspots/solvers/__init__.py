@@ -1,6 +1,13 @@
 """Batched box-constrained minimisers over [B, n]; they know no images, models or classes."""
 
-from tfblindspots.solvers.distances import DISTANCES, L2, SQUARED_L2, Distance, WeightedDistance
+from tfblindspots.solvers.distances import (
+    DISTANCES,
+    L2,
+    SQUARED_L2,
+    Distance,
+    WeightedDistance,
+    row_dot,
+)
 from tfblindspots.solvers.minimize import MinimizeResult, minimize
 
 __all__ = [
@@ -11,4 +18,5 @@ __all__ = [
     "MinimizeResult",
     "WeightedDistance",
     "minimize",
+    "row_dot",
 ]

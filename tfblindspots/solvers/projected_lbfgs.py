@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfblindspots.solvers.distances import WeightedDistance, row_dot
+from tfblindspots.solvers.distances import WeightedDistance, row_dot, row_norm
 
 # Armijo's constant: the share of the predicted decrease that a step must give.
 SUFFICIENT_DECREASE = 1e-4
@@ -107,7 +107,7 @@ def descent_direction(
         d += (alpha - rho * row_dot(y, d))[:, None] * s
     # Where rounding or curvature left no descent direction: the scaled projected gradient.
     slope = row_dot(d, reduced)
-    steep = slope > 1e-7 * tf.norm(d, axis=-1) * tf.norm(reduced, axis=-1)
+    steep = slope > 1e-7 * row_norm(d) * row_norm(reduced)
     return -tf.where(steep[:, None], d, fallback[:, None] * reduced)
 
 
@@ -234,7 +234,7 @@ def residuals(
     """Norms over the free variables of the objective's and of the loss's gradient, [B] each."""
     full = solve.gradient + distance.gradient(solve.point)
     free = free_variables(solve.point, full, lower, upper)
-    return tf.norm(free * full, axis=-1), tf.norm(free * solve.gradient, axis=-1)
+    return row_norm(free * full), row_norm(free * solve.gradient)
 
 
 def renew(

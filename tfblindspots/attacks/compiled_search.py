@@ -1,0 +1,130 @@
+"""The search of one classifier, compiled for a number of slots.
+
+All shapes are fixed; memory is in proportion to slots x pixels x curvature pairs.
+"""
+
+import functools
+import math
+
+import tensorflow as tf
+
+from tfblindspots.attacks import boundary_search
+from tfblindspots.attacks.boundary_search import Problem, SearchState
+from tfblindspots.attacks.objectives import Goal, margin_and_loss
+from tfblindspots.attacks.stages import SearchSettings
+from tfblindspots.models import Classifier
+from tfblindspots.solvers import Distance
+
+
+class CompiledSearch:
+    """Steps of the search for a batch of slots."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        phi: Distance,
+        settings: SearchSettings,
+        *,
+        slots: int,
+        quantum: int,
+        xla: bool,
+    ) -> None:
+        """Traces and compiles.
+
+        Args:
+          classifier: the model under attack.
+          phi: the distance to minimise.
+          settings: of the search.
+          slots: B, images in work at a time.
+          quantum: without XLA the model is called with multiples of so many images.
+          xla: compile the model with XLA too, not only the optimiser around it.
+
+        Raises:
+          tf.errors.OpError: XLA cannot compile the model.
+        """
+        self._classifier = classifier
+        self._settings = settings
+        self._quantum = quantum
+        self._xla = xla
+        self.slots = slots
+        nothing = empty_problem(slots, math.prod(classifier.image_shape))
+        idle = tf.zeros(slots, tf.bool)
+        # Slots without images.
+        self.empty = boundary_search.start(nothing, idle, settings)
+        # Concrete, so that one classifier after another is no retracing to TensorFlow.
+        # (state, chosen bool [B], problem) -> the state, its chosen slots begun anew.
+        self.refill = tf.function(self._refill, jit_compile=True).get_concrete_function(
+            self.empty, idle, nothing
+        )
+        update = functools.partial(boundary_search.update, phi=phi, settings=settings)
+        self._update = update if xla else tf.function(update, jit_compile=True)
+        # (state, steps) -> the state after so many evaluations, or when every image is done.
+        self.advance = tf.function(
+            self._advance, jit_compile=xla, autograph=False
+        ).get_concrete_function(self.empty, tf.TensorSpec([], tf.int32))
+        self.advance(self.empty, tf.constant(0))
+
+    def _advance(self, state: SearchState, steps: tf.Tensor) -> SearchState:
+        def unfinished(step: tf.Tensor, state: SearchState) -> tf.Tensor:
+            return (step < steps) & tf.reduce_any(state.status == boundary_search.RUNNING)
+
+        def one(step: tf.Tensor, state: SearchState) -> tuple[tf.Tensor, SearchState]:
+            trial = boundary_search.trial_point(state)
+            sharpness = boundary_search.sharpness(state, self._settings)
+            work = (state.problem.goal, trial, sharpness)
+            if self._xla:
+                evaluation = self._evaluate(*work)
+            else:
+                running = state.status == boundary_search.RUNNING
+                evaluation = self._evaluate_running(running, *work)
+            return step + 1, self._update(state, trial, *evaluation)
+
+        return tf.while_loop(unfinished, one, (0, state))[1]
+
+    def _evaluate_running(
+        self, running: tf.Tensor, goal: Goal, points: tf.Tensor, sharpness: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """As ``_evaluate``, sparing the model the slots that are done, zero there."""
+        # Done slots last.
+        order = tf.argsort(tf.cast(running, tf.int32), direction="DESCENDING", stable=True)
+        count = tf.reduce_sum(tf.cast(running, tf.int32))
+        rows = order[: -(-count // self._quantum) * self._quantum]
+        values = self._evaluate(
+            *tf.nest.map_structure(lambda x: tf.gather(x, rows), (goal, points, sharpness))
+        )
+        return tuple(
+            tf.scatter_nd(rows[:, None], value, [self.slots, *value.shape[1:]]) for value in values
+        )
+
+    def _evaluate(
+        self, goal: Goal, points: tf.Tensor, sharpness: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Loss [B], its gradient [B, n] and the margin [B] at points [B, n]."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            images = tf.reshape(points, [-1, *self._classifier.image_shape])
+            images = tf.ensure_shape(images, [points.shape[0], *self._classifier.image_shape])
+            margin, loss = margin_and_loss(self._classifier.logits(images), goal, sharpness)
+        # A model may have no gradient at all, as behind a rounding: zero, then nothing is found.
+        gradient = tape.gradient(loss, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return loss, gradient, margin
+
+    def _refill(self, state: SearchState, chosen: tf.Tensor, problem: Problem) -> SearchState:
+        fresh = boundary_search.start(problem, chosen, self._settings)
+
+        def merge(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+            return tf.where(chosen if new.shape.rank == 1 else chosen[:, None], new, old)
+
+        return tf.nest.map_structure(merge, fresh, state)
+
+
+def empty_problem(slots: int, pixels: int) -> Problem:
+    """Zeros in the place of images."""
+    integers = tf.zeros(slots, tf.int32)
+    return Problem(
+        original=tf.zeros([slots, pixels]),
+        goal=Goal(integers, integers),
+        margin=tf.zeros(slots),
+        key=tf.zeros([slots, 2], tf.int32),
+        limit=integers,
+    )

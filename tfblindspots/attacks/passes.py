@@ -1,0 +1,216 @@
+"""All searches for an image in turn: from itself, from noisy starts; then the last step."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfblindspots.attacks import boundary_search, segment
+from tfblindspots.attacks.boundary_search import Problem
+from tfblindspots.attacks.compiled_search import CompiledSearch
+from tfblindspots.attacks.efforts import PHOTO, Effort, choose_effort
+from tfblindspots.attacks.examples import AttackConfig
+from tfblindspots.attacks.objectives import Goal, margin_and_loss
+from tfblindspots.attacks.rolling_batch import Found, Images, RollingSearch
+from tfblindspots.attacks.stages import SearchSettings
+from tfblindspots.attacks.tfp_search import TfpSearch
+from tfblindspots.errors import InputError, first_line
+from tfblindspots.models import Classifier
+from tfblindspots.solvers import DISTANCES
+
+_TFP_MAX_EVALUATIONS = 5000
+# Evaluations of the last step: margins along the segment, and the gradient for c.
+_FINISH = segment.EVALUATIONS + 1
+# Slots of the batch to which the last images move: at as many, XLA's rounding is that of more.
+_SMALL_BATCH = 64
+# Images in work by default; of photos few, whose gradients fill the memory.
+_BATCH, _PHOTO_BATCH = 256, 16
+# Images whose search is of no further use, or none.
+_UNSUCCESSFUL = (boundary_search.MISLED, boundary_search.NOT_FOUND)
+
+
+class Searches(NamedTuple):
+    """What is compiled for one classifier and configuration."""
+
+    direct: RollingSearch | TfpSearch
+    noisy: RollingSearch | None
+    effort: Effort
+    # (problem, adversarial points [B, n]) -> nearer points [B, n], and c [B].
+    finish: Callable[[Problem, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def search_all(
+    classifier: Classifier,
+    config: AttackConfig,
+    images: Images,
+    progress: Callable[[int], object],
+) -> tuple[Found, np.ndarray]:
+    """Runs the searches that the effort asks for, and keeps the nearest image.
+
+    Args:
+      classifier: the model under attack.
+      config: the attack.
+      images: N to attack; their limit is set here.
+      progress: called with the number of images done.
+
+    Returns:
+      What was found, and the paper's c for each, float32 [N]; 0 where nothing was.
+
+    Raises:
+      InputError: XLA was asked for and cannot compile the model.
+    """
+    photos = images.original.shape[1] > PHOTO
+    slots = config.batch_size or (_PHOTO_BATCH if photos else _BATCH)
+    searches = _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
+    default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
+    limit = (config.max_evaluations or default) - _FINISH
+    count = len(images.original)
+    images = images._replace(limit=np.full(count, limit, np.int32))
+    found = searches.direct.run(images, progress)
+    for number in range(searches.effort.noisy_starts if searches.noisy else 0):
+        wanted = np.isin(found.status, _UNSUCCESSFUL)
+        if searches.effort.noisy_for_all:
+            wanted |= found.status != boundary_search.NOT_FINITE
+        rows = np.flatnonzero(wanted & (found.evaluations < limit))
+        if not rows.size:
+            break
+        start = images.take(rows)
+        start.key[:, 0] += number
+        start.limit[:] -= found.evaluations[rows].astype(np.int32)
+        assert searches.noisy
+        again = searches.noisy.run(start, functools.partial(_report, progress, count - rows.size))
+        _keep_nearer(found, again, rows, images.original)
+    found.status[found.status == boundary_search.MISLED] = boundary_search.NOT_FOUND
+    return found, _finish(searches, images, found, slots)
+
+
+def changed(found: Found, originals: np.ndarray) -> np.ndarray:
+    """Where an adversarial image was found, whatever ended the search: bool [N]."""
+    return (found.image != originals).any(axis=1)
+
+
+def _report(progress: Callable[[int], object], before: int, done: int) -> None:
+    progress(before + done)
+
+
+def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.ndarray) -> None:
+    """Takes over what another search found for the images ``rows``, where it is nearer."""
+    original = originals[rows]
+    before, after = (
+        np.where(changed(result, original), np.linalg.norm(result.image - original, axis=1), np.inf)
+        for result in (Found(*(field[rows] for field in found)), again)
+    )
+    nearer = (after < before) | np.isinf(before)
+    found.image[rows[nearer]] = again.image[nearer]
+    found.status[rows[nearer]] = again.status[nearer]
+    found.evaluations[rows] += again.evaluations
+
+
+def _finish(searches: Searches, images: Images, found: Found, slots: int) -> np.ndarray:
+    """Moves what was found to the boundary, in place, and returns c [N]."""
+    c = np.zeros(len(images.original), np.float32)
+    hit = np.flatnonzero(changed(found, images.original))
+    quantum = _quantum(slots)
+    for first in range(0, len(hit), slots):
+        rows = hit[first : first + slots]
+        padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
+        image, weight = searches.finish(
+            images.take(padded).problem(), tf.constant(found.image[padded])
+        )
+        found.image[rows] = image.numpy()[: len(rows)]
+        c[rows] = weight.numpy()[: len(rows)]
+        found.evaluations[rows] += _FINISH
+    return c
+
+
+def _quantum(slots: int) -> int:
+    """The model is called with multiples of so many images.
+
+    At multiples of 16 TensorFlow's rounding is the same for any batch size; a small batch of large
+    images would pay too much for it.
+    """
+    return 16 if slots > _SMALL_BATCH else 1
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled(
+    classifier: Classifier, norm: str, solver: str, effort: str, slots: int, xla: bool | None
+) -> Searches:
+    """The searches; kept, since compiling costs seconds."""
+    convolutional = _has_convolutions(classifier)
+    if xla is not None:
+        chosen = xla
+    else:
+        chosen = not convolutional or bool(tf.config.list_physical_devices("GPU"))
+    chosen_effort = choose_effort(effort, convolutional, math.prod(classifier.image_shape))
+    try:
+        return _compile(classifier, norm, solver, chosen_effort, slots, chosen)
+    # What XLA raises for an operation that it lacks depends on the operation.
+    except tf.errors.OpError as error:
+        if not chosen:
+            raise
+        if xla:
+            raise InputError(
+                f"model {classifier.name} cannot be compiled by XLA "
+                f"({first_line(error)}); expected operations that XLA knows. "
+                "Use xla off or auto."
+            ) from None
+        logging.info("XLA cannot compile model %s; it runs without.", classifier.name)
+        return _compile(classifier, norm, solver, chosen_effort, slots, False)
+
+
+def _compile(
+    classifier: Classifier, norm: str, solver: str, effort: Effort, slots: int, xla: bool
+) -> Searches:
+    """The searches, with the model compiled by XLA or not."""
+    phi = DISTANCES[norm]
+
+    def rolling(settings: SearchSettings) -> RollingSearch:
+        def compile_search(size: int) -> CompiledSearch:
+            return CompiledSearch(
+                classifier, phi, settings, slots=size, quantum=_quantum(slots), xla=xla
+            )
+
+        return RollingSearch(
+            compile_search, [slots, _SMALL_BATCH] if slots > _SMALL_BATCH else [slots]
+        )
+
+    @functools.partial(tf.function, autograph=False)
+    def finish(problem: Problem, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def margin_loss(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = classifier.logits(tf.reshape(points, [-1, *classifier.image_shape]))
+            return margin_and_loss(logits, problem.goal, tf.ones_like(problem.margin))
+
+        nearest = segment.tighten(
+            lambda points: margin_loss(points)[0], problem.original, problem.margin, found
+        )
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(nearest)
+            loss = margin_loss(nearest)[1]
+        gradient = tape.gradient(loss, nearest, unconnected_gradients="zero")
+        return nearest, segment.balancing_weight(phi, nearest, problem.original, gradient)
+
+    points = tf.TensorSpec([None, math.prod(classifier.image_shape)], tf.float32)
+    integers, numbers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
+    keys = tf.TensorSpec([None, 2], tf.int32)
+    spec = Problem(points, Goal(integers, integers), numbers, keys, integers)
+    direct: RollingSearch | TfpSearch
+    if solver == "tfp":
+        direct, noisy = TfpSearch(classifier, phi, slots=slots, xla=xla), None
+    else:
+        direct, noisy = rolling(effort.direct), rolling(effort.noisy)
+    direct.compile()
+    return Searches(direct, noisy, effort, finish.get_concrete_function(spec, points))
+
+
+def _has_convolutions(classifier: Classifier) -> bool:
+    """Whether the model's graph, functions that it calls included, holds a convolution."""
+    spec = tf.TensorSpec([None, *classifier.image_shape], tf.float32)
+    graph = tf.function(classifier.logits, autograph=False).get_concrete_function(spec).graph
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    return any("Conv" in node.op for node in nodes)
