@@ -1,14 +1,16 @@
 """Compares minimum-distortion attacks side by side: same model, images and targets, one process.
 
 Example:
-  python -m benchmarks.minimum_distortion --saved_model=saved_models/mnist/fc100-100-10 \
-    --dataset=mnist --split='train[:500]' --output_dir=results/benchmark
+  python -m benchmarks.minimum_distortion --output_dir=results/benchmark
+
+Four models: FC100-100-10, a small ReLU convolutional network, the same trained adversarially, and
+SqueezeNet on photos (only with --imagenet_weights). Slow methods get fewer images; ratios are
+always over the images that both methods solved.
 """
 
 import dataclasses
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,132 +20,243 @@ import numpy as np
 from absl import app, flags
 from tqdm import tqdm
 
+from benchmarks import foolbox_attacks, squeezenet
+from benchmarks.report import markdown, plot
 from benchmarks.scipy_attack import attack_one
 from tfblindspots.artifacts import build_manifest, prepare_output_directory, write_json
-from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
+from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import load_dataset
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("saved_model", "saved_models/mnist/fc100-100-10", "The model under attack.")
-flags.DEFINE_string("dataset", "mnist", "Dataset to attack.")
+flags.DEFINE_multi_enum(
+    "model",
+    ["fc100-100-10", "lenet", "lenet-pgd", "squeezenet"],
+    ["fc100-100-10", "lenet", "lenet-pgd", "squeezenet"],
+    "Models to attack.",
+)
 flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data.")
-flags.DEFINE_string("split", "train[:500]", "Images to attack, in TFDS split syntax.")
-flags.DEFINE_string("target", "random", "As in attack.py; one target an image.")
-flags.DEFINE_integer("seed", 0, "Of random targets.")
-flags.DEFINE_string("output_dir", "results/benchmark", "Gets benchmark.json and benchmark.md.")
+flags.DEFINE_string(
+    "imagenet_weights", None, "SqueezeNet's weights (.npz); without them it is left out."
+)
+flags.DEFINE_string("output_dir", "results/benchmark", "Gets benchmark.json, .md and .png.")
+
+SCIPY = "SciPy L-BFGS-B, an image at a time, 12 values of c"
+TFP = "tfp.optimizer.lbfgs_minimize, box by clipping, 12 values of c"
+# Of what takes seconds, ours and others, the fastest run counts: the machines are noisy.
+_REPEATS = 4
+DDN_100, DDN_1000, FMN_100, FMN_1000, CARLINI = foolbox_attacks.ATTACKS
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model, images that it classifies correctly, and how many of them each method gets."""
+
+    name: str
+    title: str
+    classifier: Classifier
+    images: np.ndarray  # float32 [N, H, W, C]
+    labels: np.ndarray  # int64 [N]
+    target: str
+    efforts: tuple[str, ...]
+    rivals: dict[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What one method did with all images."""
+    """What one method did with the first images of a case."""
 
     method: str
-    l2: np.ndarray  # [N], infinite where nothing was found
+    l2: np.ndarray  # [n], infinite where nothing was found
     evaluations: float  # mean an image
     seconds: float
 
     def row(self, pixels: int, ours: "Run") -> dict[str, Any]:
         """Numbers of the table. Ratios are ours over this one's, on the images both solved."""
-        both = np.isfinite(self.l2) & np.isfinite(ours.l2)
+        count = len(self.l2)
+        both = np.isfinite(self.l2) & np.isfinite(ours.l2[:count])
+        found = self.l2[np.isfinite(self.l2)]
         return {
             "method": self.method,
-            "success_rate": np.isfinite(self.l2).mean(),
-            "mean_distortion": self.l2[np.isfinite(self.l2)].mean() / np.sqrt(pixels),
+            "images": count,
+            "success_rate": float(np.isfinite(self.l2).mean()),
+            "mean_distortion": float(found.mean() / np.sqrt(pixels)) if found.size else None,
             "evaluations": self.evaluations,
             "seconds": self.seconds,
-            "images_per_second": len(self.l2) / self.seconds,
-            "our_distortion_ratio": ours.l2[both].mean() / self.l2[both].mean(),
-            "our_speed_ratio": self.seconds / ours.seconds,
+            "images_per_second": count / self.seconds,
+            "our_distortion_ratio": (
+                float(ours.l2[:count][both].mean() / self.l2[both].mean()) if both.any() else None
+            ),
+            "our_speed_ratio": (len(ours.l2) / ours.seconds) / (count / self.seconds),
         }
 
 
-def _ours(
-    classifier: Classifier, images: np.ndarray, labels: np.ndarray, config: AttackConfig
-) -> tuple[AdversarialExamples, float]:
-    """One run to compile, one to measure."""
-    find_adversarial_examples(classifier, images, labels, config)
-    start = time.perf_counter()
-    found = find_adversarial_examples(classifier, images, labels, config)
-    return found, time.perf_counter() - start
+def _cases() -> list[Case]:
+    cases = []
+    for name in FLAGS.model:
+        if name == "squeezenet":
+            if FLAGS.imagenet_weights:
+                cases.append(_photos())
+            continue
+        dense = name == "fc100-100-10"
+        folder = "mnist" if dense else "benchmark"
+        dataset = load_dataset("mnist", "train[:500]" if dense else "test[:256]", FLAGS.data_dir)
+        classifier = load_classifier(f"saved_models/{folder}/{name}")
+        title = "FC100-100-10, random targets" if dense else f"{name}, untargeted"
+        count = len(dataset.images)
+        rivals = dict.fromkeys((DDN_100, DDN_1000, FMN_100), count)
+        if dense:
+            rivals |= {FMN_1000: count, TFP: count, SCIPY: count, CARLINI: 50}
+        else:
+            rivals |= {TFP: 64, SCIPY: 8, CARLINI: 8}
+        cases.append(
+            _correct(
+                name,
+                title,
+                classifier,
+                dataset.images,
+                dataset.labels,
+                "random" if dense else "untargeted",
+                ("standard", "fast", "thorough"),
+                rivals,
+            )
+        )
+    return cases
 
 
-def _scipy(
-    classifier: Classifier, images: np.ndarray, labels: np.ndarray, targets: np.ndarray
-) -> Run:
-    attack_one(classifier, images[0], int(labels[0]), int(targets[0]), values=1)
+def _photos() -> Case:
+    classifier = load_classifier(squeezenet.build(FLAGS.imagenet_weights))
+    data_dir = FLAGS.data_dir or os.environ["TFDS_DATA_DIR"]
+    images, labels = squeezenet.photos(data_dir, 64)
+    case = _correct(
+        "squeezenet",
+        "SqueezeNet on photos, untargeted",
+        classifier,
+        images,
+        labels,
+        "untargeted",
+        ("standard",),
+        {DDN_100: 32},
+    )
+    return dataclasses.replace(case, images=case.images[:32], labels=case.labels[:32])
+
+
+def _correct(
+    name: str,
+    title: str,
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *rest: Any,
+) -> Case:
+    correct = predict_classes(classifier, images) == labels
+    return Case(name, title, classifier, images[correct], labels[correct], *rest)
+
+
+def _ours(method: str, case: Case, count: int, config: AttackConfig) -> tuple[Run, np.ndarray]:
+    """The fastest of some runs after one that compiles; of photos, one after a short one."""
+    images, labels = case.images[:count], case.labels[:count]
+    photos = case.name == "squeezenet"
+    warm_up = dataclasses.replace(config, max_evaluations=12) if photos else config
+    find_adversarial_examples(case.classifier, images, labels, warm_up)
+    seconds = []
+    slow = photos or config.solver == "tfp" or config.effort == "thorough"
+    for _ in range(1 if slow else _REPEATS):
+        start = time.perf_counter()
+        found = find_adversarial_examples(case.classifier, images, labels, config)
+        seconds.append(time.perf_counter() - start)
+    l2 = np.where(found.success == 1, found.l2, np.inf)
+    return Run(method, l2, float(found.evaluations.mean()), min(seconds)), found.target
+
+
+def _scipy(case: Case, count: int, targets: np.ndarray) -> Run:
+    images, labels = case.images[:count], case.labels[:count]
+    attack_one(case.classifier, images[0], int(labels[0]), int(targets[0]), values=1)
     start = time.perf_counter()
     results = [
-        attack_one(classifier, image, int(label), int(target), values=12)
+        attack_one(case.classifier, image, int(label), int(target), values=12)
         for image, label, target in zip(
-            tqdm(images, "SciPy L-BFGS-B", disable=None), labels, targets, strict=True
+            tqdm(images, "SciPy L-BFGS-B", disable=None), labels, targets[:count], strict=True
         )
     ]
     return Run(
-        "SciPy L-BFGS-B, an image at a time, 12 values of c",
-        np.array([result.l2 for result in results]),
+        SCIPY,
+        np.array([result.l2 if result.success else np.inf for result in results]),
         float(np.mean([result.evaluations for result in results])),
         time.perf_counter() - start,
     )
 
 
-def _to_run(method: str, found: AdversarialExamples, seconds: float) -> Run:
-    l2 = np.where(found.success == 1, found.l2, np.inf)
-    return Run(method, l2, float(found.evaluations.mean()), seconds)
+def _foolbox(method: str, case: Case, count: int, targets: np.ndarray) -> Run:
+    images, labels, targets = case.images[:count], case.labels[:count], targets[:count]
+    quick = method in (DDN_100, FMN_100) and case.name != "squeezenet"
+    results = [
+        foolbox_attacks.run(method, case.classifier, images, labels, targets)
+        for _ in range(_REPEATS if quick else 1)
+    ]
+    found = results[0]
+    prediction = predict_classes(case.classifier, found.images)
+    success = np.where(targets < 0, prediction != labels, prediction == targets)
+    l2 = np.linalg.norm((found.images - images).reshape(len(images), -1).astype(float), axis=1)
+    seconds = min(result.seconds for result in results)
+    return Run(method, np.where(success, l2, np.inf), found.evaluations, seconds)
+
+
+def _measure(case: Case) -> dict[str, Any]:
+    """All methods on one case."""
+    config = AttackConfig(target=case.target)
+    ours, targets = _ours("tfblindspots, standard", case, len(case.images), config)
+    runs = [ours]
+    for effort in case.efforts[1:]:
+        harder = dataclasses.replace(config, effort=effort)
+        runs.append(_ours(f"tfblindspots, {effort}", case, len(case.images), harder)[0])
+    for method, count in case.rivals.items():
+        print(f"{case.title}: {method}", flush=True)
+        if method == TFP:
+            tfp = dataclasses.replace(config, solver="tfp", batch_size=count)
+            runs.append(_ours(TFP, case, count, tfp)[0])
+        elif method == SCIPY:
+            runs.append(_scipy(case, count, targets))
+        else:
+            runs.append(_foolbox(method, case, count, targets))
+    pixels = case.images[0].size
+    by_effort = {
+        effort: {row["method"]: row for row in (run.row(pixels, base) for run in runs)}
+        for effort, base in zip(case.efforts, runs, strict=False)
+    }
+    rows = list(by_effort["standard"].values())
+    for effort in case.efforts[1:]:
+        for row in rows:
+            other = by_effort[effort][row["method"]]
+            row[f"{effort}_distortion_ratio"] = other["our_distortion_ratio"]
+            row[f"{effort}_speed_ratio"] = other["our_speed_ratio"]
+    return {"model": case.name, "title": case.title, "target": case.target, "rows": rows}
 
 
 def main(argv: list[str]) -> None:
-    """Runs the methods and writes their table."""
+    """Runs the methods and writes their tables and the plot."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     began = time.perf_counter()
-    output = prepare_output_directory(FLAGS.output_dir, ("benchmark.*", "manifest.json"))
-    dataset = load_dataset(FLAGS.dataset, FLAGS.split, FLAGS.data_dir)
-    classifier = load_classifier(FLAGS.saved_model)
-    correct = predict_classes(classifier, dataset.images) == dataset.labels
-    images, labels = dataset.images[correct], dataset.labels[correct]
-    config = AttackConfig(target=FLAGS.target, seed=FLAGS.seed)
-
-    found, seconds = _ours(classifier, images, labels, config)
-    ours = _to_run("tfblindspots (default)", found, seconds)
-    scipy = _scipy(classifier, images, labels, found.target)
-    tfp_config = dataclasses.replace(config, solver="tfp", batch_size=500)
-    tfp = _to_run(
-        "tfp.optimizer.lbfgs_minimize, box by clipping, 12 values of c",
-        *_ours(classifier, images, labels, tfp_config),
+    output = prepare_output_directory(
+        FLAGS.output_dir, ("benchmark.*", "manifest.json", "scaling.json")
     )
-    rows = [run.row(images[0].size, ours) for run in (ours, scipy, tfp)]
+    cases = _cases()
+    tables = []
+    for case in cases:
+        tables.append(_measure(case))
+        print(markdown(tables[-1]), flush=True)
     manifest = build_manifest(
         "benchmark",
-        flags={name: FLAGS[name].value for name in ("dataset", "split", "target")},
-        seed=FLAGS.seed,
-        inputs={"model": classifier.fingerprint, "dataset": dataset.fingerprint},
+        flags={"model": FLAGS.model},
+        seed=0,
+        inputs={case.name: case.classifier.fingerprint for case in cases},
         seconds=time.perf_counter() - began,
-        model=classifier.name,
         cores=os.cpu_count(),
     )
-    write_json(output / "benchmark.json", {**manifest, "rows": rows})
-    table = _markdown(f"{classifier.name}, {dataset.name} {dataset.split}, {FLAGS.target}", rows)
-    Path(output / "benchmark.md").write_text(table, encoding="utf-8")
-    print(table)
-
-
-def _markdown(title: str, rows: list[dict[str, Any]]) -> str:
-    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
-        "method": ("method", str),
-        "success_rate": ("success", lambda x: f"{x:.1%}"),
-        "mean_distortion": ("mean distortion", lambda x: f"{x:.5f}"),
-        "evaluations": ("evaluations an image", lambda x: f"{x:.0f}"),
-        "images_per_second": ("images/s", lambda x: f"{x:.4g}"),
-        "our_distortion_ratio": ("our distortion over its", lambda x: f"{x:.4f}"),
-        "our_speed_ratio": ("our speed over its", lambda x: f"{x:.1f}"),
-    }
-    lines = [
-        [heading for heading, _ in columns.values()],
-        ["---"] * len(columns),
-        *([show(row[key]) for key, (_, show) in columns.items()] for row in rows),
-    ]
-    return f"# {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    write_json(output / "benchmark.json", {**manifest, "tables": tables})
+    Path(output / "benchmark.md").write_text("\n".join(map(markdown, tables)), encoding="utf-8")
+    plot(tables, output / "benchmark.png")
 
 
 if __name__ == "__main__":
