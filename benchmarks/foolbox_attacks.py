@@ -23,7 +23,7 @@ ATTACKS = {
     "Foolbox DDN, 1000 steps": (lambda: foolbox.attacks.DDNAttack(steps=1000), 1000),
     "Foolbox FMN, 100 steps": (lambda: foolbox.attacks.L2FMNAttack(steps=100), 100),
     "Foolbox FMN, 1000 steps": (lambda: foolbox.attacks.L2FMNAttack(steps=1000), 1000),
-    "Foolbox Carlini-Wagner, 9 x 1000 steps": (
+    "Foolbox Carlini-Wagner, at most 9 x 1000 steps": (
         lambda: foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=9, steps=1000),
         9000,
     ),

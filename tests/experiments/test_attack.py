@@ -196,7 +196,8 @@ def noise(images: tf.Tensor) -> tf.Tensor:
 @pytest.mark.parametrize(
     ("layer", "max_evaluations", "expected"),
     [
-        (rounding, None, {"zero_gradients": "all", "not_found": "all"}),
+        # Noisy starts may stumble over a boundary that no gradient leads to.
+        (rounding, None, {"zero_gradients": "all", "not_found": "some"}),
         (noise, None, {"not_deterministic": "all"}),
         (tf.identity, 10, {"evaluation_limit": "some"}),
     ],

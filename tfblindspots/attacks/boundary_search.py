@@ -256,7 +256,8 @@ def _misled(
 
     Where it falls slowly at first and steeply later, as networks trained adversarially have it, or
     has no slope at all, the minimisers at useful c are near x0 and not adversarial. That shows in
-    the margin after the first step, or in a minimisation at the first c that comes to no end.
+    the margin after the first step, or in a minimisation at the first c that comes to no end and
+    passes nothing adversarial.
 
     Args:
       state: after the evaluation.
@@ -267,6 +268,7 @@ def _misled(
     if settings.stages[0].kind != SEARCH:
         return tf.zeros_like(unsolved)
     first = (state.stage == 0) & (state.misses == 0) & (state.c_low == 0)
+    first &= state.best_distance == _LARGEST
     if settings.probe:
         unmoved = ~(margin <= _MISLED_SHARE * state.problem.margin)
         unsolved |= (state.evaluations == 2) & unmoved

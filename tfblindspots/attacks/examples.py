@@ -34,7 +34,7 @@ class AttackConfig:
       max_evaluations: of value and gradient, an image (and a class, with ``"all"``). None: 200;
         1,000 for the effort ``"thorough"``; 5,000 for ``"tfp"``, whose line search runs in lockstep
         and which may pass its limit by what one value of c takes.
-      seed: of random targets.
+      seed: of random targets and noisy starts.
       xla: compile the model with XLA. None: where it was measured to help, that is everywhere but
         for convolutions on a CPU.
     """

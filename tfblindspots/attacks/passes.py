@@ -1,5 +1,6 @@
 """All searches for an image in turn: from itself, from noisy starts; then the last step."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -63,12 +64,15 @@ def search_all(
     Raises:
       InputError: XLA was asked for and cannot compile the model.
     """
+    count = len(images.original)
+    if not count:
+        nothing = np.zeros(0, np.int64)
+        return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
     photos = images.original.shape[1] > PHOTO
     slots = config.batch_size or (_PHOTO_BATCH if photos else _BATCH)
     searches = _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
     default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
-    count = len(images.original)
     images = images._replace(limit=np.full(count, limit, np.int32))
     found = searches.direct.run(images, progress)
     for number in range(searches.effort.noisy_starts if searches.noisy else 0):
@@ -170,6 +174,9 @@ def _compile(
     phi = DISTANCES[norm]
 
     def rolling(settings: SearchSettings) -> RollingSearch:
+        # |r| has no curvature at the image to set the length of a first step by.
+        settings = dataclasses.replace(settings, probe=settings.probe and norm == "squared_l2")
+
         def compile_search(size: int) -> CompiledSearch:
             return CompiledSearch(
                 classifier, phi, settings, slots=size, quantum=_quantum(slots), xla=xla

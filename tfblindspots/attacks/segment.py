@@ -75,4 +75,4 @@ def balancing_weight(
     inside = tf.cast((point > 0.0) & (point < 1.0), point.dtype)
     pull = inside * phi.gradient(point - original)
     weight = tf.math.divide_no_nan(-row_dot(pull, gradient), row_dot(pull, pull))
-    return tf.maximum(weight, 0.0)
+    return tf.where(tf.math.is_finite(weight), tf.maximum(weight, 0.0), 0.0)

@@ -53,9 +53,16 @@ class TfpSearch:
     def compile(self) -> None:
         """Has everything compiled now; see ``RollingSearch.compile``."""
         pixels = math.prod(self._classifier.image_shape)
-        zeros = np.zeros((5, 1), np.int32)
+        nothing = np.zeros(1, np.int32)
         self._run_batch(
-            Images(np.zeros([1, pixels], np.float32), zeros[0], zeros[1] + 1, *zeros[2:])
+            Images(
+                original=np.zeros([1, pixels], np.float32),
+                label=nothing,
+                target=nothing + 1,
+                margin=np.ones(1, np.float32),
+                key=np.zeros([1, 2], np.int32),
+                limit=nothing + 1,
+            )
         )
 
     def run(
