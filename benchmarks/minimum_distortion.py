@@ -43,8 +43,9 @@ flags.DEFINE_string("output_dir", "results/benchmark", "Gets benchmark.json, .md
 
 SCIPY = "SciPy L-BFGS-B, an image at a time, 12 values of c"
 TFP = "tfp.optimizer.lbfgs_minimize, box by clipping, 12 values of c"
-# Of what takes seconds, ours and others, the fastest run counts: the machines are noisy.
-_REPEATS = 4
+# What takes seconds, ours and others, runs in turns, and each one's fastest run counts: the
+# machines are noisy.
+_ROUNDS = 4
 DDN_100, DDN_1000, FMN_100, FMN_1000, CARLINI = foolbox_attacks.ATTACKS
 
 
@@ -154,19 +155,19 @@ def _correct(
 
 
 def _ours(method: str, case: Case, count: int, config: AttackConfig) -> tuple[Run, np.ndarray]:
-    """The fastest of some runs after one that compiles; of photos, one after a short one."""
     images, labels = case.images[:count], case.labels[:count]
-    photos = case.name == "squeezenet"
-    warm_up = dataclasses.replace(config, max_evaluations=12) if photos else config
-    find_adversarial_examples(case.classifier, images, labels, warm_up)
-    seconds = []
-    slow = photos or config.solver == "tfp" or config.effort == "thorough"
-    for _ in range(1 if slow else _REPEATS):
-        start = time.perf_counter()
-        found = find_adversarial_examples(case.classifier, images, labels, config)
-        seconds.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    found = find_adversarial_examples(case.classifier, images, labels, config)
+    seconds = time.perf_counter() - start
     l2 = np.where(found.success == 1, found.l2, np.inf)
-    return Run(method, l2, float(found.evaluations.mean()), min(seconds)), found.target
+    return Run(method, l2, float(found.evaluations.mean()), seconds), found.target
+
+
+def _compile(case: Case, count: int, config: AttackConfig) -> None:
+    """A run that compiles; a short one where a run takes minutes."""
+    if case.name == "squeezenet" or config.solver == "tfp":
+        config = dataclasses.replace(config, max_evaluations=12)
+    _ours("", case, count, config)
 
 
 def _scipy(case: Case, count: int, targets: np.ndarray) -> Run:
@@ -189,36 +190,46 @@ def _scipy(case: Case, count: int, targets: np.ndarray) -> Run:
 
 def _foolbox(method: str, case: Case, count: int, targets: np.ndarray) -> Run:
     images, labels, targets = case.images[:count], case.labels[:count], targets[:count]
-    quick = method in (DDN_100, FMN_100) and case.name != "squeezenet"
-    results = [
-        foolbox_attacks.run(method, case.classifier, images, labels, targets)
-        for _ in range(_REPEATS if quick else 1)
-    ]
-    found = results[0]
+    found = foolbox_attacks.run(method, case.classifier, images, labels, targets)
     prediction = predict_classes(case.classifier, found.images)
     success = np.where(targets < 0, prediction != labels, prediction == targets)
     l2 = np.linalg.norm((found.images - images).reshape(len(images), -1).astype(float), axis=1)
-    seconds = min(result.seconds for result in results)
-    return Run(method, np.where(success, l2, np.inf), found.evaluations, seconds)
+    return Run(method, np.where(success, l2, np.inf), found.evaluations, found.seconds)
+
+
+def _slow(method: str, case: Case, count: int, targets: np.ndarray) -> Run:
+    """Runs once what takes minutes."""
+    print(f"{case.title}: {method}", flush=True)
+    if method == TFP:
+        config = AttackConfig(target=case.target, solver="tfp", batch_size=count)
+        _compile(case, count, config)
+        return _ours(TFP, case, count, config)[0]
+    if method == SCIPY:
+        return _scipy(case, count, targets)
+    return _foolbox(method, case, count, targets)
 
 
 def _measure(case: Case) -> dict[str, Any]:
     """All methods on one case."""
-    config = AttackConfig(target=case.target)
-    ours, targets = _ours("tfblindspots, standard", case, len(case.images), config)
-    runs = [ours]
-    for effort in case.efforts[1:]:
-        harder = dataclasses.replace(config, effort=effort)
-        runs.append(_ours(f"tfblindspots, {effort}", case, len(case.images), harder)[0])
-    for method, count in case.rivals.items():
-        print(f"{case.title}: {method}", flush=True)
-        if method == TFP:
-            tfp = dataclasses.replace(config, solver="tfp", batch_size=count)
-            runs.append(_ours(TFP, case, count, tfp)[0])
-        elif method == SCIPY:
-            runs.append(_scipy(case, count, targets))
-        else:
-            runs.append(_foolbox(method, case, count, targets))
+    count = len(case.images)
+    efforts = {
+        f"tfblindspots, {effort}": AttackConfig(target=case.target, effort=effort)
+        for effort in case.efforts
+    }
+    for config in efforts.values():
+        _compile(case, count, config)
+    quick = [method for method in case.rivals if method in (DDN_100, FMN_100)]
+    rounds: dict[str, list[Run]] = {method: [] for method in (*efforts, *quick)}
+    for _ in range(1 if case.name == "squeezenet" else _ROUNDS):
+        for method, config in efforts.items():
+            run, targets = _ours(method, case, count, config)
+            rounds[method].append(run)
+        for method in quick:
+            rounds[method].append(_foolbox(method, case, case.rivals[method], targets))
+    runs = [min(tries, key=lambda run: run.seconds) for tries in rounds.values()]
+    runs += [
+        _slow(method, case, n, targets) for method, n in case.rivals.items() if method not in quick
+    ]
     pixels = case.images[0].size
     by_effort = {
         effort: {row["method"]: row for row in (run.row(pixels, base) for run in runs)}

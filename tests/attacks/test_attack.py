@@ -70,8 +70,8 @@ def test_cost_an_image_is_pinned(
     """Counts move a little with the rounding of another processor, not by a tenth."""
     random = find_adversarial_examples(network, images, labels, AttackConfig())
     untargeted = find_adversarial_examples(network, images, labels, AttackConfig("untargeted"))
-    assert_allclose(random.evaluations.mean(), 30.0, rtol=0.1)
-    assert_allclose(untargeted.evaluations.mean(), 25.0, rtol=0.1)
+    assert_allclose(random.evaluations.mean(), 26.5, rtol=0.1)
+    assert_allclose(untargeted.evaluations.mean(), 18.5, rtol=0.1)
 
 
 def test_images_misclassified_to_begin_with_are_returned_as_they_are(
@@ -92,8 +92,8 @@ def test_images_misclassified_to_begin_with_are_returned_as_they_are(
 def test_the_limit_on_evaluations_is_honoured_and_said(
     network: Classifier, images: np.ndarray, labels: np.ndarray
 ) -> None:
-    found = find_adversarial_examples(network, images, labels, AttackConfig(max_evaluations=14))
-    assert (found.evaluations <= 14).all()
+    found = find_adversarial_examples(network, images, labels, AttackConfig(max_evaluations=10))
+    assert (found.evaluations <= 10).all()
     assert (found.status != "converged").all()
     assert_array_equal(found.success == 1, found.status == "evaluation limit")
 
@@ -246,13 +246,13 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
     [
         ({"target": "ostrich"}, "target is 'ostrich'; expected random, untargeted, most_likely,"),
         ({"target": 3}, "target is 3; expected random, untargeted, most_likely,"),
-        ({"seed": None}, "seed is None; expected at least 0."),
+        ({"seed": None}, "seed is None; expected a whole number from 0 to 2147483647."),
         ({"norm": "l7"}, "norm is 'l7'; expected squared_l2 or l2."),
         ({"effort": "heroic"}, "effort is 'heroic'; expected fast, standard, thorough."),
         ({"solver": "magic"}, "solver is 'magic'; expected lbfgs or tfp."),
         ({"batch_size": 0}, "batch_size is 0; expected at least 1."),
         ({"max_evaluations": 3}, "max_evaluations is 3; expected at least 10."),
-        ({"seed": -1}, "seed is -1; expected at least 0."),
+        ({"seed": -1}, "seed is -1; expected a whole number from 0 to 2147483647."),
     ],
 )
 def test_rejected_settings(settings: dict[str, object], message: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfblindspots.attacks import boundary_search
+from tfblindspots.attacks import search_state
 from tfblindspots.attacks.examples import AdversarialExamples, AttackConfig
 from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss
 from tfblindspots.attacks.passes import changed, search_all
@@ -22,10 +22,10 @@ from tfblindspots.models import (
 
 MISCLASSIFIED = "already misclassified"
 _STATUSES = {
-    boundary_search.CONVERGED: "converged",
-    boundary_search.LIMIT: "evaluation limit",
-    boundary_search.NOT_FOUND: "no adversarial image found",
-    boundary_search.NOT_FINITE: "not finite",
+    search_state.CONVERGED: "converged",
+    search_state.LIMIT: "evaluation limit",
+    search_state.NOT_FOUND: "no adversarial image found",
+    search_state.NOT_FINITE: "not finite",
 }
 
 
@@ -48,8 +48,8 @@ def find_adversarial_examples(
       images: float32 [N, H, W, C] in [0, 1]; never modified.
       labels: true classes, int [N].
       config: the attack.
-      indices: positions in the source split, int64 [N], of which random targets depend; None:
-        0, 1, 2, ...
+      indices: positions in the source split, int64 [N], on which random targets and noisy
+        starts depend; None: 0, 1, 2, ...
       progress: called now and then with the number of images done so far.
 
     Returns:
@@ -81,11 +81,13 @@ def find_adversarial_examples(
     rows = np.repeat(attacked, choices)
     goal = Goal(labels[rows].astype(np.int32), targets[attacked].ravel().astype(np.int32))
     margins, _ = margin_and_loss(tf.constant(logits[rows]), goal, tf.ones(len(rows)))
-    key = np.stack([np.full(len(rows), config.seed % (1 << 31)), indices[rows]], axis=1)
+    key = np.stack(
+        [np.full(len(rows), config.seed), indices[rows], np.zeros(len(rows), int)], axis=1
+    )
     found, found_c = search_all(
         classifier,
         config,
-        Images(flat[rows], *goal, margins.numpy(), key.astype(np.int32), goal.label),
+        Images(flat[rows], *goal, margins.numpy(), key, goal.label),
         lambda done: progress(skipped + done // choices) if progress else None,
     )
     nearest, chosen = _nearest(found, flat[attacked], choices)

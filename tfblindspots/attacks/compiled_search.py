@@ -8,9 +8,9 @@ import math
 
 import tensorflow as tf
 
-from tfblindspots.attacks import boundary_search
-from tfblindspots.attacks.boundary_search import Problem, SearchState
+from tfblindspots.attacks import boundary_search, search_state
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
+from tfblindspots.attacks.search_state import RUNNING, Problem, SearchState
 from tfblindspots.attacks.stages import SearchSettings
 from tfblindspots.models import Classifier
 from tfblindspots.solvers import Distance
@@ -29,7 +29,7 @@ class CompiledSearch:
         quantum: int,
         xla: bool,
     ) -> None:
-        """Traces and compiles.
+        """Traces, and compiles with XLA what is compiled with it.
 
         Args:
           classifier: the model under attack.
@@ -47,39 +47,47 @@ class CompiledSearch:
         self._quantum = quantum
         self._xla = xla
         self.slots = slots
-        nothing = empty_problem(slots, math.prod(classifier.image_shape))
+        self.noisy = settings.noisy
+        nothing = empty_problem(slots, math.prod(classifier.image_shape), settings.noisy)
         idle = tf.zeros(slots, tf.bool)
         # Slots without images.
-        self.empty = boundary_search.start(nothing, idle, settings)
-        # Concrete, so that one classifier after another is no retracing to TensorFlow.
-        # (state, chosen bool [B], problem) -> the state, its chosen slots begun anew.
-        self.refill = tf.function(self._refill, jit_compile=True).get_concrete_function(
-            self.empty, idle, nothing
-        )
+        self.empty = search_state.start(nothing, idle, settings)
         update = functools.partial(boundary_search.update, phi=phi, settings=settings)
         self._update = update if xla else tf.function(update, jit_compile=True)
-        # (state, steps) -> the state after so many evaluations, or when every image is done.
+        self._refill = self._begin if xla else tf.function(self._begin, jit_compile=True)
+        # Concrete, so that one classifier after another is no retracing to TensorFlow.
+        # (state, chosen bool [B], problem, steps, working) -> the state, its chosen slots begun
+        # anew, after so many evaluations or when at most so many slots are still in work.
+        count = tf.TensorSpec([], tf.int32)
         self.advance = tf.function(
             self._advance, jit_compile=xla, autograph=False
-        ).get_concrete_function(self.empty, tf.TensorSpec([], tf.int32))
-        self.advance(self.empty, tf.constant(0))
+        ).get_concrete_function(self.empty, idle, nothing, count, count)
+        self.advance(self.empty, idle, nothing, tf.constant(0), tf.constant(0))
 
-    def _advance(self, state: SearchState, steps: tf.Tensor) -> SearchState:
+    def _advance(
+        self,
+        state: SearchState,
+        chosen: tf.Tensor,
+        problem: Problem,
+        steps: tf.Tensor,
+        working: tf.Tensor,
+    ) -> SearchState:
         def unfinished(step: tf.Tensor, state: SearchState) -> tf.Tensor:
-            return (step < steps) & tf.reduce_any(state.status == boundary_search.RUNNING)
+            running = tf.cast(state.status == RUNNING, tf.int32)
+            return (step < steps) & (tf.reduce_sum(running) > working)
 
         def one(step: tf.Tensor, state: SearchState) -> tuple[tf.Tensor, SearchState]:
             trial = boundary_search.trial_point(state)
-            sharpness = boundary_search.sharpness(state, self._settings)
+            sharpness = search_state.sharpness(state, self._settings)
             work = (state.problem.goal, trial, sharpness)
             if self._xla:
                 evaluation = self._evaluate(*work)
             else:
-                running = state.status == boundary_search.RUNNING
+                running = state.status == RUNNING
                 evaluation = self._evaluate_running(running, *work)
             return step + 1, self._update(state, trial, *evaluation)
 
-        return tf.while_loop(unfinished, one, (0, state))[1]
+        return tf.while_loop(unfinished, one, (0, self._refill(state, chosen, problem)))[1]
 
     def _evaluate_running(
         self, running: tf.Tensor, goal: Goal, points: tf.Tensor, sharpness: tf.Tensor
@@ -109,8 +117,8 @@ class CompiledSearch:
         gradient = tape.gradient(loss, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, gradient, margin
 
-    def _refill(self, state: SearchState, chosen: tf.Tensor, problem: Problem) -> SearchState:
-        fresh = boundary_search.start(problem, chosen, self._settings)
+    def _begin(self, state: SearchState, chosen: tf.Tensor, problem: Problem) -> SearchState:
+        fresh = search_state.start(problem, chosen, self._settings)
 
         def merge(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
             return tf.where(chosen if new.shape.rank == 1 else chosen[:, None], new, old)
@@ -118,13 +126,13 @@ class CompiledSearch:
         return tf.nest.map_structure(merge, fresh, state)
 
 
-def empty_problem(slots: int, pixels: int) -> Problem:
+def empty_problem(slots: int, pixels: int, noisy: bool) -> Problem:
     """Zeros in the place of images."""
     integers = tf.zeros(slots, tf.int32)
     return Problem(
         original=tf.zeros([slots, pixels]),
         goal=Goal(integers, integers),
         margin=tf.zeros(slots),
-        key=tf.zeros([slots, 2], tf.int32),
+        noise=tf.zeros([slots, pixels if noisy else 0]),
         limit=integers,
     )

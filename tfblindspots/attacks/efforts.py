@@ -1,15 +1,14 @@
 """How hard to search: settings chosen by measurement (see benchmarks/)."""
 
+import dataclasses
 from typing import NamedTuple
 
 from tfblindspots.attacks.stages import REACH, REFINE, SEARCH, SearchSettings, Stage
 
-# Curvature pairs: with a cheap network the history's memory traffic is the cost, with
-# convolutions the network is.
-_DENSE_PAIRS, _CONVOLUTION_PAIRS = 2, 6
-# On images of more pixels than this the history's traffic counts again.
+# Images of more pixels than this are photos to us.
 PHOTO = 20_000
-_PHOTO_PAIRS = 3
+# The number of curvature pairs: with a cheap network the history's memory traffic is the cost.
+_DENSE_PAIRS, _CONVOLUTION_PAIRS, _PHOTO_PAIRS = 2, 4, 3
 
 
 class Effort(NamedTuple):
@@ -17,8 +16,8 @@ class Effort(NamedTuple):
 
     direct: SearchSettings  # from the image itself
     noisy: SearchSettings  # from a noisy start
-    noisy_starts: int  # at most so many
-    noisy_for_all: bool  # not only where the direct search is misled or fails
+    noisy_for_all: int  # so many noisy starts for every image
+    noisy_starts: int  # at most so many while nothing has been found
     max_evaluations: int  # of value and gradient, an image
 
 
@@ -34,30 +33,37 @@ def choose_effort(name: str, convolutional: bool, pixels: int) -> Effort:
       convolutional: whether the model has convolutions.
       pixels: of an image.
     """
-    pairs = _CONVOLUTION_PAIRS if convolutional else _DENSE_PAIRS
-    search = Stage(SEARCH, 15.0 if convolutional else 25.0)
-    soft, reach = Stage(SEARCH, 4.0), Stage(REACH, 15.0)
-    coarse = Stage(REFINE, 60.0, tolerance=0.15)
-    fine = Stage(REFINE, 100.0, 0.12) if convolutional else Stage(REFINE, 200.0, 0.08)
-    photo = pixels > PHOTO
-    direct: tuple[Stage, ...]
-    noisy_starts, limit = 2, 200
-    if name == "fast" and not convolutional:
-        pairs = 1
-    if name == "fast" or (name == "standard" and convolutional and photo):
-        direct, noisy = (Stage(SEARCH, 15.0), coarse), (reach, coarse)
-        if photo:
-            direct, pairs = (Stage(SEARCH, 15.0), Stage(REFINE, 60.0)), _PHOTO_PAIRS
-    elif name == "standard":
-        direct = (search, soft, fine) if convolutional else (search, fine)
-        noisy = (reach, Stage(REFINE, 50.0))
+    reach, coarse = Stage(REACH, 15.0), Stage(REFINE, 60.0, tolerance=0.15)
+    if not convolutional:
+        direct, noisy = _dense(name, reach)
+    elif name == "fast":
+        direct = SearchSettings(_CONVOLUTION_PAIRS, (Stage(SEARCH, 6.0), coarse))
+        noisy = SearchSettings(_CONVOLUTION_PAIRS, (reach, Stage(REFINE, 50.0)))
+    elif name == "standard" and pixels > PHOTO:
+        direct = SearchSettings(_PHOTO_PAIRS, (Stage(SEARCH, 15.0), coarse))
+        noisy = SearchSettings(_PHOTO_PAIRS, (reach, coarse))
     else:
-        direct, noisy = (search, soft, fine), (reach, fine)
-        noisy_starts, limit = 3, 1000
+        fine = Stage(REFINE, 80.0, tolerance=0.1)
+        searches = Stage(SEARCH, 12.0, tolerance=0.25), Stage(SEARCH, 5.0, tolerance=0.25)
+        stages = (*searches, fine)
+        direct = SearchSettings(_CONVOLUTION_PAIRS, stages, pace=1.2, near=1.0, max_solve=12)
+        refine = fine if name == "thorough" else Stage(REFINE, 50.0)
+        noisy = SearchSettings(_CONVOLUTION_PAIRS, (reach, refine))
     return Effort(
-        SearchSettings(pairs, direct, probe=convolutional),
-        SearchSettings(pairs, noisy),
-        noisy_starts=noisy_starts,
-        noisy_for_all=name == "thorough",
-        max_evaluations=limit,
+        dataclasses.replace(direct, probe=convolutional),
+        noisy,
+        noisy_for_all=3 if name == "thorough" else 0,
+        noisy_starts=12 if name == "thorough" else 4,
+        max_evaluations=1000 if name == "thorough" else 200,
     )
+
+
+def _dense(name: str, reach: Stage) -> tuple[SearchSettings, SearchSettings]:
+    search, fine = Stage(SEARCH, 15.0), Stage(REFINE, 200.0, tolerance=0.04)
+    stages: tuple[Stage, ...] = (search, Stage(REFINE, 60.0, tolerance=0.15), fine)
+    if name == "fast":
+        stages = (search, Stage(REFINE, 60.0, tolerance=0.1))
+    elif name == "thorough":
+        stages = (search, Stage(SEARCH, 4.0), *stages[1:])
+    pairs = 1 if name == "fast" else _DENSE_PAIRS
+    return SearchSettings(pairs, stages), SearchSettings(pairs, (reach, stages[-1]))

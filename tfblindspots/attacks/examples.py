@@ -28,9 +28,9 @@ class AttackConfig:
         ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
       effort: of ``"lbfgs"``: ``"fast"``, for training with adversarial examples; ``"standard"``;
         ``"thorough"``, several starts an image. More finds nearer images.
-      batch_size: images in work at a time; bounds the memory, some
-        (20 + 2 x curvature pairs) x 4 bytes x batch_size x pixels, and the model's own. None: 256,
-        of images with more than 20,000 pixels 16.
+      batch_size: images in work at a time, above 64 rounded up to a multiple of 16; bounds the
+        memory, some (20 + 2 x curvature pairs) x 4 bytes x batch_size x pixels, and the model's
+        own. None: 256, of images with more than 20,000 pixels 16.
       max_evaluations: of value and gradient, an image (and a class, with ``"all"``). None: 200;
         1,000 for the effort ``"thorough"``; 5,000 for ``"tfp"``, whose line search runs in lockstep
         and which may pass its limit by what one value of c takes.
@@ -66,8 +66,8 @@ class AttackConfig:
             raise InputError(f"batch_size is {self.batch_size}; expected at least 1.")
         if self.max_evaluations is not None and self.max_evaluations < 10:
             raise InputError(f"max_evaluations is {self.max_evaluations}; expected at least 10.")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise InputError(f"seed is {self.seed}; expected at least 0.")
+        if not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 1 << 31:
+            raise InputError(f"seed is {self.seed}; expected a whole number from 0 to 2147483647.")
 
 
 class AdversarialExamples(NamedTuple):

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfblindspots.attacks import boundary_search, segment
-from tfblindspots.attacks.boundary_search import Problem
+from tfblindspots.attacks import search_state, segment
 from tfblindspots.attacks.compiled_search import CompiledSearch
 from tfblindspots.attacks.efforts import PHOTO, Effort, choose_effort
 from tfblindspots.attacks.examples import AttackConfig
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found, Images, RollingSearch
+from tfblindspots.attacks.search_state import Problem
 from tfblindspots.attacks.stages import SearchSettings
 from tfblindspots.attacks.tfp_search import TfpSearch
 from tfblindspots.errors import InputError, first_line
@@ -31,7 +31,7 @@ _SMALL_BATCH = 64
 # Images in work by default; of photos few, whose gradients fill the memory.
 _BATCH, _PHOTO_BATCH = 256, 16
 # Images whose search is of no further use, or none.
-_UNSUCCESSFUL = (boundary_search.MISLED, boundary_search.NOT_FOUND)
+_UNSUCCESSFUL = (search_state.MISLED, search_state.NOT_FOUND)
 
 
 class Searches(NamedTuple):
@@ -69,27 +69,31 @@ def search_all(
         nothing = np.zeros(0, np.int64)
         return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
     photos = images.original.shape[1] > PHOTO
-    slots = config.batch_size or (_PHOTO_BATCH if photos else _BATCH)
+    slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
     searches = _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
     default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
     images = images._replace(limit=np.full(count, limit, np.int32))
-    found = searches.direct.run(images, progress)
+    tell = _Progress(progress, count, 1 + searches.effort.noisy_for_all)
+    found = searches.direct.run(images, tell)
     for number in range(searches.effort.noisy_starts if searches.noisy else 0):
         wanted = np.isin(found.status, _UNSUCCESSFUL)
-        if searches.effort.noisy_for_all:
-            wanted |= found.status != boundary_search.NOT_FINITE
+        if number < searches.effort.noisy_for_all:
+            wanted |= found.status != search_state.NOT_FINITE
         rows = np.flatnonzero(wanted & (found.evaluations < limit))
         if not rows.size:
             break
         start = images.take(rows)
-        start.key[:, 0] += number
+        start.key[:, 2] = number
         start.limit[:] -= found.evaluations[rows].astype(np.int32)
         assert searches.noisy
-        again = searches.noisy.run(start, functools.partial(_report, progress, count - rows.size))
+        tell.next_pass(number + 1, rows.size)
+        again = searches.noisy.run(start, tell)
         _keep_nearer(found, again, rows, images.original)
-    found.status[found.status == boundary_search.MISLED] = boundary_search.NOT_FOUND
-    return found, _finish(searches, images, found, slots)
+    found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
+    c = _finish(searches, images, found, slots)
+    progress(count)
+    return found, c
 
 
 def changed(found: Found, originals: np.ndarray) -> np.ndarray:
@@ -97,8 +101,24 @@ def changed(found: Found, originals: np.ndarray) -> np.ndarray:
     return (found.image != originals).any(axis=1)
 
 
-def _report(progress: Callable[[int], object], before: int, done: int) -> None:
-    progress(before + done)
+class _Progress:
+    """Tells of images done over several passes; the number never falls."""
+
+    def __init__(self, progress: Callable[[int], object], count: int, passes: int) -> None:
+        """An image counts in as many parts as there are ``passes`` over all."""
+        self._progress = progress
+        self._count, self._passes = count, passes
+        self._before = self._most = 0
+
+    def next_pass(self, number: int, size: int) -> None:
+        """Pass ``number`` begins, over ``size`` of the images."""
+        self._before = (number + 1) * self._count - size
+
+    def __call__(self, done: int) -> None:
+        """Of this pass, so many images are done."""
+        share = (self._before + done) // self._passes
+        self._most = max(self._most, min(share, self._count))
+        self._progress(self._most)
 
 
 def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.ndarray) -> None:
@@ -140,7 +160,11 @@ def _quantum(slots: int) -> int:
     return 16 if slots > _SMALL_BATCH else 1
 
 
-@functools.lru_cache(maxsize=2)
+def _slots(batch_size: int) -> int:
+    return -(-batch_size // _quantum(batch_size)) * _quantum(batch_size)
+
+
+@functools.lru_cache(maxsize=4)
 def _compiled(
     classifier: Classifier, norm: str, solver: str, effort: str, slots: int, xla: bool | None
 ) -> Searches:
@@ -155,7 +179,7 @@ def _compiled(
         return _compile(classifier, norm, solver, chosen_effort, slots, chosen)
     # What XLA raises for an operation that it lacks depends on the operation.
     except tf.errors.OpError as error:
-        if not chosen:
+        if not chosen or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         if xla:
             raise InputError(
@@ -202,9 +226,9 @@ def _compile(
         return nearest, segment.balancing_weight(phi, nearest, problem.original, gradient)
 
     points = tf.TensorSpec([None, math.prod(classifier.image_shape)], tf.float32)
+    nothing = tf.TensorSpec([None, 0], tf.float32)
     integers, numbers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
-    keys = tf.TensorSpec([None, 2], tf.int32)
-    spec = Problem(points, Goal(integers, integers), numbers, keys, integers)
+    spec = Problem(points, Goal(integers, integers), numbers, nothing, integers)
     direct: RollingSearch | TfpSearch
     if solver == "tfp":
         direct, noisy = TfpSearch(classifier, phi, slots=slots, xla=xla), None

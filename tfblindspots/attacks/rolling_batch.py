@@ -5,20 +5,21 @@ images are left to take, the last ones move to a smaller batch.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfblindspots.attacks import boundary_search
-from tfblindspots.attacks.boundary_search import Problem, SearchState
+from tfblindspots.attacks import reaching
 from tfblindspots.attacks.compiled_search import CompiledSearch
 from tfblindspots.attacks.objectives import Goal
+from tfblindspots.attacks.search_state import RUNNING, Problem
 
-# Steps between two looks at which slots are done; the share of done slots worth a refill.
-_STEPS = 8
-_REFILL_SHARE = 1 / 16
+# The share of done slots worth a refill, and the steps after which Python has its turn anyway.
+_REFILL_SHARE = 1 / 8
+_STEPS = 16
 
 
 class Images(NamedTuple):
@@ -28,17 +29,23 @@ class Images(NamedTuple):
     label: np.ndarray  # int32 [N]: the class to leave
     target: np.ndarray  # int32 [N]: the class to reach, -1: any other
     margin: np.ndarray  # float32 [N], positive: of the originals
-    key: np.ndarray  # int32 [N, 2]: seeds of the noisy starts
+    key: np.ndarray  # int64 [N, 3]: of the noisy starts: seed, index and number of the start
     limit: np.ndarray  # int32 [N]: of evaluations
 
     def take(self, rows: np.ndarray | slice) -> "Images":
         """The images ``rows`` [M]."""
         return Images(*(field[rows] for field in self))
 
-    def problem(self) -> Problem:
-        """As tensors."""
-        original, label, target, *rest = map(tf.constant, self)
-        return Problem(original, Goal(label, target), *rest)
+    def problem(self, noisy: bool = False) -> Problem:
+        """As tensors, with noise for the start or without."""
+        original, label, target, margin, limit = map(
+            tf.constant, (self.original, self.label, self.target, self.margin, self.limit)
+        )
+        if noisy:
+            noise = tf.constant(reaching.noise(self.key, self.original.shape[1]))
+        else:
+            noise = tf.zeros([len(self.key), 0])
+        return Problem(original, Goal(label, target), margin, noise, limit)
 
 
 class Found(NamedTuple):
@@ -46,7 +53,7 @@ class Found(NamedTuple):
 
     image: np.ndarray  # float32 [N, n]: the adversarial image, the original where none was found
     evaluations: np.ndarray  # int64 [N]
-    status: np.ndarray  # int64 [N], of boundary_search
+    status: np.ndarray  # int64 [N], of search_state
 
 
 class RollingSearch:
@@ -86,15 +93,18 @@ class RollingSearch:
         taken = done = 0
         while done < count:
             free = np.flatnonzero(owner < 0)[: count - taken]
-            if free.size:
-                owner[free] = np.arange(taken, taken + free.size)
-                taken += free.size
-                state = _fill(search, state, free, images.take(owner[free]))
-            state = search.advance(state, tf.constant(_STEPS))
+            owner[free] = np.arange(taken, taken + free.size)
+            taken += free.size
+            working = self._worth_a_look(search.slots, count - taken)
+            state = search.advance(
+                state,
+                *_spread(images.take(owner[free]).problem(search.noisy), free, search.slots),
+                tf.constant(_STEPS),
+                tf.constant(working),
+            )
             status = state.status.numpy()
-            ended = np.flatnonzero((owner >= 0) & (status != boundary_search.RUNNING))
-            running = np.count_nonzero(owner >= 0) - ended.size
-            if running and ended.size < _REFILL_SHARE * search.slots:
+            ended = np.flatnonzero((owner >= 0) & (status != RUNNING))
+            if np.count_nonzero(owner >= 0) - ended.size > working:
                 continue
             rows = owner[ended]
             found.status[rows] = status[ended]
@@ -111,6 +121,12 @@ class RollingSearch:
                 state = tf.nest.map_structure(functools.partial(tf.gather, indices=kept), state)
         return found
 
+    def _worth_a_look(self, slots: int, waiting: int) -> int:
+        """The number of images in work at which done slots are refilled or the batch shrinks."""
+        if waiting:
+            return slots - math.ceil(_REFILL_SHARE * slots)
+        return max((size for size in self._sizes if size < slots), default=0)
+
     def _fitting(self, count: int) -> int:
         """The smallest batch that holds ``count`` images, the largest where none does."""
         return min((size for size in self._sizes if size >= count), default=self._sizes[0])
@@ -121,16 +137,14 @@ class RollingSearch:
         return self._searches[slots]
 
 
-def _fill(
-    search: CompiledSearch, state: SearchState, free: np.ndarray, images: Images
-) -> SearchState:
-    """Puts images into free slots."""
-    chosen = np.zeros(search.slots, bool)
-    chosen[free] = True
+def _spread(problem: Problem, slots: np.ndarray, count: int) -> tuple[tf.Tensor, Problem]:
+    """Which of ``count`` slots are ``slots``, bool [count], and the problem's images put there."""
+    chosen = np.zeros(count, bool)
+    chosen[slots] = True
 
-    def spread(field: np.ndarray) -> np.ndarray:
-        slots = np.zeros([search.slots, *field.shape[1:]], field.dtype)
-        slots[free] = field
-        return slots
+    def spread(field: tf.Tensor) -> tf.Tensor:
+        rows = np.zeros([count, *field.shape[1:]], field.dtype.as_numpy_dtype)
+        rows[slots] = field.numpy()
+        return tf.constant(rows)
 
-    return search.refill(state, tf.constant(chosen), Images(*map(spread, images)).problem())
+    return tf.constant(chosen), tf.nest.map_structure(spread, problem)

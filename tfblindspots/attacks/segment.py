@@ -43,9 +43,9 @@ def tighten(
             outer * inner_margin - inner * outer_margin, inner_margin - outer_margin
         )
         # Just inside the boundary's far side, so that the bracket closes from both ends.
-        share = inner + tf.clip_by_value((root - inner) / (outer - inner), 0.02, 0.998) * (
-            outer - inner
-        )
+        width = outer - inner
+        share = tf.math.divide_no_nan(root - inner, width)
+        share = inner + tf.clip_by_value(share, 0.02, 0.998) * width
         point = at(share)
         margin = margins(point)
         hit = margin < 0

@@ -31,9 +31,19 @@ class SearchSettings:
     stages: tuple[Stage, ...]
     # Begin with a short step, and leave an image to another search if the loss misleads there.
     probe: bool = False
-    # A search over c ends when the ratio of its bracket's ends is below this.
+    # c is raised by at most this factor at a time. In small steps its minimiser is followed to the
+    # boundary, nearer where there are many; in large ones with fewer evaluations.
+    pace: float = 8.0
+    # A search over c ends when the c foretold is within this factor; 1: only by its bracket.
+    near: float = 1.1
+    # ... or when the ratio of its bracket's ends is below this.
     bracket_ratio: float = 2.0
     # Evaluations spent on one value of c at most.
     max_solve: int = 20
     # Values of c tried without an adversarial minimiser before a stage is given up.
     max_misses: int = 6
+
+    @property
+    def noisy(self) -> bool:
+        """Whether it starts from noise."""
+        return self.stages[0].kind == REACH

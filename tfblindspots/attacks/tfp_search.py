@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfblindspots.attacks.boundary_search import CONVERGED, LIMIT, NOT_FOUND
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found, Images
+from tfblindspots.attacks.search_state import CONVERGED, LIMIT, NOT_FOUND
 from tfblindspots.models import Classifier
 from tfblindspots.solvers import Distance, WeightedDistance
 
@@ -60,7 +60,7 @@ class TfpSearch:
                 label=nothing,
                 target=nothing + 1,
                 margin=np.ones(1, np.float32),
-                key=np.zeros([1, 2], np.int32),
+                key=np.zeros([1, 3], np.int64),
                 limit=nothing + 1,
             )
         )
