@@ -9,9 +9,9 @@ always over the images that both methods solved.
 """
 
 import dataclasses
+import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -29,17 +29,17 @@ from tfblindspots.data import load_dataset
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_enum(
-    "model",
-    ["fc100-100-10", "lenet", "lenet-pgd", "squeezenet"],
-    ["fc100-100-10", "lenet", "lenet-pgd", "squeezenet"],
-    "Models to attack.",
-)
+_MODELS = ["fc100-100-10", "lenet", "lenet-pgd", "squeezenet"]
+flags.DEFINE_multi_enum("model", _MODELS, _MODELS, "Models to attack.")
 flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data.")
 flags.DEFINE_string(
     "imagenet_weights", None, "SqueezeNet's weights (.npz); without them it is left out."
 )
-flags.DEFINE_string("output_dir", "results/benchmark", "Gets benchmark.json, .md and .png.")
+flags.DEFINE_string(
+    "output_dir",
+    "results/benchmark",
+    "Gets benchmark.json, .md and .png; tables of other models that are there already stay.",
+)
 
 SCIPY = "SciPy L-BFGS-B, an image at a time, 12 values of c"
 TFP = "tfp.optimizer.lbfgs_minimize, box by clipping, 12 values of c"
@@ -245,29 +245,29 @@ def _measure(case: Case) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> None:
-    """Runs the methods and writes their tables and the plot."""
+    """Runs the methods and writes their tables and the plot; other models' tables there stay."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
-    began = time.perf_counter()
-    output = prepare_output_directory(
-        FLAGS.output_dir, ("benchmark.*", "manifest.json", "scaling.json")
-    )
-    cases = _cases()
-    tables = []
-    for case in cases:
-        tables.append(_measure(case))
-        print(markdown(tables[-1]), flush=True)
-    manifest = build_manifest(
-        "benchmark",
-        flags={"model": FLAGS.model},
-        seed=0,
-        inputs={case.name: case.classifier.fingerprint for case in cases},
-        seconds=time.perf_counter() - began,
-        cores=os.cpu_count(),
-    )
-    write_json(output / "benchmark.json", {**manifest, "tables": tables})
-    Path(output / "benchmark.md").write_text("\n".join(map(markdown, tables)), encoding="utf-8")
-    plot(tables, output / "benchmark.png")
+    output = prepare_output_directory(FLAGS.output_dir, ("benchmark.*", "scaling.json"))
+    path = output / "benchmark.json"
+    tables = json.loads(path.read_text())["tables"] if path.exists() else {}
+    for case in _cases():
+        began = time.perf_counter()
+        table = _measure(case)
+        print(markdown(table), flush=True)
+        manifest = build_manifest(
+            "benchmark",
+            flags={"model": case.name},
+            seed=0,
+            inputs={case.name: case.classifier.fingerprint},
+            seconds=time.perf_counter() - began,
+            cores=os.cpu_count(),
+        )
+        tables[case.name] = {**table, "manifest": manifest}
+        write_json(path, {"tables": tables})
+    rows = [tables[name] for name in _MODELS if name in tables]
+    (output / "benchmark.md").write_text("\n".join(map(markdown, rows)), encoding="utf-8")
+    plot(rows, output / "benchmark.png")
 
 
 if __name__ == "__main__":

@@ -53,13 +53,13 @@ def test_company_and_order_do_not_matter(
         assert_allclose(alone.distortion[0], together.distortion[i], rtol=1e-4)
 
 
+@pytest.mark.parametrize("effort", ["standard", "thorough"])
 def test_more_images_than_slots_are_all_done_and_counted(
-    network: Classifier, images: np.ndarray, labels: np.ndarray
+    network: Classifier, images: np.ndarray, labels: np.ndarray, effort: str
 ) -> None:
     done: list[int] = []
-    found = find_adversarial_examples(
-        network, images, labels, AttackConfig(batch_size=8), progress=done.append
-    )
+    config = AttackConfig(batch_size=8, effort=effort)
+    found = find_adversarial_examples(network, images, labels, config, progress=done.append)
     assert found.success.all()
     assert done == sorted(done) and done[-1] == len(images)
 

@@ -77,9 +77,16 @@ def test_a_linear_margin_is_solved_to_its_root() -> None:
 
 def test_idle_slots_stay_as_they_are() -> None:
     state = states.start(_problem([[0.5] * 3] * 2), tf.constant([True, False]), SETTINGS)
-    state = _update(state, [[1.0] * 3] * 2, [1.0, 1.0])
+    state = _update(state, [[1.0] * 3] * 2, [-1.0, -1.0])
     np.testing.assert_array_equal(state.status, [states.RUNNING, states.IDLE])
     np.testing.assert_array_equal(state.evaluations, [1, 0])
+    np.testing.assert_array_equal(state.best_distance < states.LARGEST, [True, False])
+
+
+def test_an_image_whose_loss_is_no_number_ends_and_says_so() -> None:
+    state = states.start(_problem([[0.5] * 3] * 2), tf.constant([True, True]), SETTINGS)
+    state = _update(state, [[np.nan] * 3, [1.0] * 3], [np.nan, 1.0])
+    np.testing.assert_array_equal(state.status, [states.NOT_FINITE, states.RUNNING])
 
 
 @pytest.mark.parametrize(("left", "status"), [(0.5, states.RUNNING), (0.9, states.MISLED)])

@@ -48,8 +48,10 @@ def test_a_saturated_softmax(network: Classifier, images: np.ndarray) -> None:
 
     model = make_classifier(logits, (4, 4, 1), 5)
     labels = predict_classes(network, images)
+    plain = find_adversarial_examples(network, images, labels, AttackConfig("untargeted"))
     found = find_adversarial_examples(model, images, labels, AttackConfig("untargeted"))
     assert found.success.all()
+    assert found.l2.mean() < 1.05 * plain.l2.mean()
 
 
 def test_a_network_trained_adversarially(mnist_data_dir: str) -> None:

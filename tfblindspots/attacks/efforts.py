@@ -40,7 +40,7 @@ def choose_effort(name: str, convolutional: bool, pixels: int) -> Effort:
         direct = SearchSettings(_CONVOLUTION_PAIRS, (Stage(SEARCH, 6.0), coarse))
         noisy = SearchSettings(_CONVOLUTION_PAIRS, (reach, Stage(REFINE, 50.0)))
     elif name == "standard" and pixels > PHOTO:
-        direct = SearchSettings(_PHOTO_PAIRS, (Stage(SEARCH, 15.0), coarse))
+        direct = SearchSettings(_PHOTO_PAIRS, (Stage(SEARCH, 6.0), coarse), near=1.05)
         noisy = SearchSettings(_PHOTO_PAIRS, (reach, coarse))
     else:
         fine = Stage(REFINE, 80.0, tolerance=0.1)
