@@ -10,7 +10,14 @@ from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.models import predict_classes
 
 
-@hypothesis.settings(max_examples=12, deadline=None, derandomize=True, database=None)
+# Without shrinking: each example compiles a model, and a failing one is small enough as it is.
+@hypothesis.settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.generate],
+)
 @hypothesis.given(
     shape=st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 3)),
     classes=st.integers(2, 6),
@@ -19,7 +26,7 @@ from tfblindspots.models import predict_classes
     on_the_bounds=st.booleans(),
     target=st.sampled_from(["random", "untargeted", "least_likely", "all"]),
     norm=st.sampled_from(["squared_l2", "l2"]),
-    effort=st.sampled_from(["fast", "standard", "thorough"]),
+    effort=st.sampled_from(["fast", "standard"]),
     seed=st.integers(0, 1000),
 )
 def test_claims_hold(  # type: ignore[no-untyped-def]
@@ -57,11 +64,10 @@ def test_claims_hold(  # type: ignore[no-untyped-def]
     np.testing.assert_array_equal(changed, reached)
     change = (found.image.astype(float) - images).reshape(7, -1)
     np.testing.assert_allclose(found.l2, np.linalg.norm(change, axis=1), rtol=1e-5)
-    limit = 1000 if effort == "thorough" else 200
-    assert (found.evaluations <= limit * (classes - 1 if target == "all" else 1)).all()
+    assert (found.evaluations <= 200 * (classes - 1 if target == "all" else 1)).all()
     assert set(found.status[reached]) <= {"converged", "evaluation limit"}
     assert set(found.status[~reached]) <= {"no adversarial image found"}
     # Just short of the boundary the image is not adversarial any more: nothing nearer that way.
     shorter = images + np.float32(0.9) * (found.image - images)
-    if target in ("untargeted", "all"):
+    if target in ("untargeted", "all") and reached.any():
         assert (predict_classes(model, shorter)[reached] == labels[reached]).mean() > 0.8

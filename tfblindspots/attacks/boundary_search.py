@@ -203,7 +203,8 @@ def _next_stage(state: SearchState, over: tf.Tensor, settings: SearchSettings) -
     state = state._replace(stage=tf.where(failed, len(settings.stages), state.stage))
     # On the boundary, were the margin linear on the way: beyond it a sharp loss has no slope.
     original, rise = state.problem.original, state.problem.margin
-    share = tf.where(refine, rise / (rise - state.best_margin), 0.0)[:, None]
+    share = tf.math.divide_no_nan(rise, rise - state.best_margin)
+    share = tf.where(refine, share, 0.0)[:, None]
     point = original + share * (state.best - original)
     solve = state.solve._replace(
         point=tf.where(over[:, None], point, state.solve.point),

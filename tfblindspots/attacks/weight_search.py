@@ -62,7 +62,8 @@ def next_weight(state: SearchState, settings: SearchSettings) -> tf.Tensor:
     by the settings' pace at most, falls by a factor of 8 at most, and keeps within 20 to 80 % of
     the bracket in log c.
     """
-    fallen = 1.0 - state.margin / state.problem.margin
+    # A tie of two classes is a margin of zero.
+    fallen = 1.0 - state.margin / tf.maximum(state.problem.margin, SMALLEST)
     factor = 0.5 / _slope(state, sharpness(state, settings)) * fallen
     foretold = state.c * tf.clip_by_value(factor, 1 / 8, settings.pace)
     low, high = _log(state.c_low), _log(state.c_high)
