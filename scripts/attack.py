@@ -46,7 +46,7 @@ flags.DEFINE_enum(
     "standard",
     ["fast", "standard", "thorough"],
     "what lbfgs spends on an image: fast, for training with adversarial examples; thorough adds "
-    "noisy starts and finds nearer images, at some 5 times the cost of standard",
+    "noisy starts and finds nearer images, at 3 to 5 times the cost of standard",
 )
 flags.DEFINE_integer(
     "batch_size",

@@ -64,6 +64,25 @@ def test_more_images_than_slots_are_all_done_and_counted(
     assert done == sorted(done) and done[-1] == len(images)
 
 
+def test_progress_ends_at_all_images_where_none_is_attacked(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    done: list[int] = []
+    wrong = (labels + 1) % 3
+    found = find_adversarial_examples(network, images, wrong, progress=done.append)
+    assert (found.evaluations == 0).all()
+    assert done[-1] == len(images)
+
+
+def test_progress_of_the_tfp_solver_is_even(
+    network: Classifier, images: np.ndarray, labels: np.ndarray
+) -> None:
+    done: list[int] = []
+    config = AttackConfig(solver="tfp", effort="thorough", batch_size=16, max_evaluations=10)
+    find_adversarial_examples(network, images[:48], labels[:48], config, progress=done.append)
+    assert done == [16, 32, 48, 48]
+
+
 def test_cost_an_image_is_pinned(
     network: Classifier, images: np.ndarray, labels: np.ndarray
 ) -> None:
@@ -116,6 +135,8 @@ def test_an_image_whose_loss_is_not_finite_ends_alone(images: np.ndarray) -> Non
     )
     assert np.isfinite(found.image).all() and np.isfinite(found.distortion).all()
     assert found.success[np.arange(60) % 4 > 0].all()
+    assert (found.status[np.arange(60) % 4 > 0] == "converged").all()
+    assert (found.status[::4] == "not finite").any()
 
 
 def test_a_model_without_gradients_is_reported_not_hidden(images: np.ndarray) -> None:
@@ -195,7 +216,7 @@ def test_the_scale_of_the_logits_does_not_matter_for_success(
 
 @pytest.mark.parametrize("xla", [None, False, True])
 def test_a_convolutional_network_from_memory(xla: bool | None) -> None:
-    """Six curvature pairs; by default only the optimiser around the model is compiled by XLA."""
+    """By default only the optimiser around the model is compiled by XLA."""
     model = get_definition("conv").build((8, 8, 1), 10, seed=0)
     classifier = load_classifier(model)
     images = load_dataset("digits", "test[:20]").images
@@ -229,8 +250,9 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
         find_adversarial_examples(network, images, labels[:3])
     with _rejected("there are 2 indices for 60 images; expected one each."):
         find_adversarial_examples(network, images, labels, indices=np.arange(2))
-    with _rejected("an index is -1; expected positions, at least 0."):
-        find_adversarial_examples(network, images, labels, indices=np.arange(60) - 1)
+    for first, found in ((-1, "int64 from -1"), (0.5, "float64 from 0.5")):
+        with _rejected(f"indices are {found}; expected whole numbers of at least 0"):
+            find_adversarial_examples(network, images, labels, indices=np.arange(60) + first)
     present = int(labels[0])
     with _rejected(f"target {present} is already the true or predicted class of"):
         find_adversarial_examples(network, images, labels, AttackConfig(str(present)))
@@ -251,8 +273,10 @@ def test_rejections(network: Classifier, images: np.ndarray, labels: np.ndarray)
         ({"norm": "l7"}, "norm is 'l7'; expected squared_l2 or l2."),
         ({"effort": "heroic"}, "effort is 'heroic'; expected fast, standard, thorough."),
         ({"solver": "magic"}, "solver is 'magic'; expected lbfgs or tfp."),
-        ({"batch_size": 0}, "batch_size is 0; expected at least 1."),
-        ({"max_evaluations": 3}, "max_evaluations is 3; expected at least 10."),
+        ({"batch_size": 0}, "batch_size is 0; expected a whole number from 1 to"),
+        ({"batch_size": 2.5}, "batch_size is 2.5; expected a whole number from 1 to"),
+        ({"max_evaluations": 3}, "max_evaluations is 3; expected a whole number from 10 to"),
+        ({"max_evaluations": 12.5}, "max_evaluations is 12.5; expected a whole number from 10 to"),
         ({"seed": -1}, "seed is -1; expected a whole number from 0 to 2147483647."),
     ],
 )

@@ -41,7 +41,8 @@ def find_adversarial_examples(
     """Finds the nearest adversarial image of each image (Szegedy et al. 2013, section 4.1).
 
     An image that the model misclassifies to begin with is returned as it is: distortion 0,
-    success 1, no evaluations. Where nothing is found the original is returned with success 0.
+    success 1, no evaluations. Where nothing is found the original is returned with success 0; one
+    whose logits or gradient are infinite is given up after that evaluation, status "not finite".
 
     Args:
       classifier: the model under attack.
@@ -62,9 +63,12 @@ def find_adversarial_examples(
     check_images(classifier, images)
     check_labels(classifier, labels)
     labels = np.asarray(labels, np.int64)
-    indices = np.arange(len(images)) if indices is None else np.asarray(indices, np.int64)
-    if (indices < 0).any():
-        raise InputError(f"an index is {indices.min()}; expected positions, at least 0.")
+    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
+    if not np.issubdtype(indices.dtype, np.integer) or (indices < 0).any():
+        raise InputError(
+            f"indices are {indices.dtype} from {indices.min()}; expected whole numbers of at least "
+            "0, positions in the split."
+        )
     for what, values in (("labels", labels), ("indices", indices)):
         if values.shape != (len(images),):
             raise InputError(
@@ -103,33 +107,7 @@ def find_adversarial_examples(
     evaluations[attacked] = found.evaluations.reshape(-1, choices).sum(axis=1)
     status = np.full(len(images), MISCLASSIFIED, dtype=object)
     status[attacked] = [_STATUSES[code] for code in found.status[chosen].tolist()]
-    return _examples(
-        classifier,
-        adversarial,
-        images,
-        labels,
-        predictions,
-        target,
-        indices,
-        c,
-        evaluations,
-        status,
-    )
-
-
-def _examples(
-    classifier: Classifier,
-    adversarial: np.ndarray,
-    images: np.ndarray,
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    target: np.ndarray,
-    indices: np.ndarray,
-    c: np.ndarray,
-    evaluations: np.ndarray,
-    status: np.ndarray,
-) -> AdversarialExamples:
-    """Recomputes everything that is claimed from the pixels that are returned."""
+    # From here on everything that is claimed is computed from the pixels that are returned.
     stored = adversarial.reshape(images.shape)
     # A model that answers at random may change its mind on an image that was not attacked.
     prediction = np.where(predictions != labels, predictions, predict_classes(classifier, stored))
@@ -145,7 +123,7 @@ def _examples(
         prediction=prediction,
         target=target,
         success=success.astype(np.int64),
-        index=indices,
+        index=indices.astype(np.int64),
         c=c,
         distortion=(l2 / np.sqrt(change.shape[1])).astype(np.float32),
         l2=l2.astype(np.float32),

@@ -1,4 +1,4 @@
-"""How hard to search: settings chosen by measurement (see benchmarks/)."""
+"""How hard to search: settings chosen by measurement; what they give stands in benchmarks/."""
 
 import dataclasses
 from typing import NamedTuple

@@ -27,7 +27,7 @@ class AttackConfig:
       solver: ``"lbfgs"``: this project's batched box-constrained L-BFGS; ``"tfp"``:
         ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
       effort: of ``"lbfgs"``: ``"fast"``, for training with adversarial examples; ``"standard"``;
-        ``"thorough"``, several starts an image. More finds nearer images.
+        ``"thorough"``, several starts an image. More usually finds nearer images.
       batch_size: images in work at a time, above 64 rounded up to a multiple of 16; bounds the
         memory, some (20 + 2 x curvature pairs) x 4 bytes x batch_size x pixels, and the model's
         own. None: 256, of images with more than 20,000 pixels 16.
@@ -62,12 +62,14 @@ class AttackConfig:
             raise InputError(f"solver is {self.solver!r}; expected {' or '.join(SOLVERS)}.")
         if self.effort not in EFFORTS:
             raise InputError(f"effort is {self.effort!r}; expected {', '.join(EFFORTS)}.")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise InputError(f"batch_size is {self.batch_size}; expected at least 1.")
-        if self.max_evaluations is not None and self.max_evaluations < 10:
-            raise InputError(f"max_evaluations is {self.max_evaluations}; expected at least 10.")
-        if not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 1 << 31:
-            raise InputError(f"seed is {self.seed}; expected a whole number from 0 to 2147483647.")
+        for name, lowest in (("batch_size", 1), ("max_evaluations", 10), ("seed", 0)):
+            value = getattr(self, name)
+            if value is None and name != "seed":
+                continue
+            if not isinstance(value, int | np.integer) or not lowest <= value < 1 << 31:
+                raise InputError(
+                    f"{name} is {value}; expected a whole number from {lowest} to 2147483647."
+                )
 
 
 class AdversarialExamples(NamedTuple):
@@ -78,7 +80,7 @@ class AdversarialExamples(NamedTuple):
     label: np.ndarray  # int64 [N]: true class
     original_prediction: np.ndarray  # int64 [N]: the model's class of the original
     prediction: np.ndarray  # int64 [N]: the model's class of the image as stored
-    target: np.ndarray  # int64 [N]: class aimed at, -1 when untargeted or not attacked
+    target: np.ndarray  # int64 [N]: class aimed at, -1 where there was none
     success: np.ndarray  # int64 [N], 0 or 1: recomputed on the image as stored
     # int64 [N]: position in the source split. Hides tuple.index, which nobody needs here.
     index: np.ndarray  # type: ignore[assignment]

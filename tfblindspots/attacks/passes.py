@@ -66,6 +66,7 @@ def search_all(
     """
     count = len(images.original)
     if not count:
+        progress(0)
         nothing = np.zeros(0, np.int64)
         return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
     photos = images.original.shape[1] > PHOTO
@@ -74,7 +75,8 @@ def search_all(
     default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
     images = images._replace(limit=np.full(count, limit, np.int32))
-    tell = _Progress(progress, count, 1 + searches.effort.noisy_for_all)
+    passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
+    tell = _Progress(progress, count, passes)
     found = searches.direct.run(images, tell)
     for number in range(searches.effort.noisy_starts if searches.noisy else 0):
         wanted = np.isin(found.status, _UNSUCCESSFUL)
