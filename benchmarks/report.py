@@ -1,10 +1,14 @@
-"""The benchmark's tables as Markdown, and its plot."""
+"""The benchmark's tables as Markdown, its plot, and what was measured."""
 
 import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -27,11 +31,77 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 _STYLES = {
     "tfblindspots": ("#D55E00", "*"),
     "Foolbox DDN": ("#0072B2", "o"),
-    "Foolbox FMN": ("#009E73", "s"),
+    "Foolbox FMN as shipped": ("#009E73", "x"),
+    "Foolbox FMN, projection mended": ("#009E73", "s"),
     "Foolbox Carlini-Wagner": ("#CC79A7", "D"),
     "SciPy": ("#000000", "v"),
     "tfp": ("#E69F00", "^"),
 }
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one method did with the first images of a case."""
+
+    method: str
+    l2: np.ndarray  # [n], infinite where nothing was found
+    evaluations: float  # mean an image
+    seconds: float
+
+    def row(self, pixels: int, ours: "Run") -> dict[str, Any]:
+        """Numbers of the table, with ours over this one's; ``ours`` is of the same images."""
+        count = len(self.l2)
+        assert len(ours.l2) == count
+        both = np.isfinite(self.l2) & np.isfinite(ours.l2)
+        found = self.l2[np.isfinite(self.l2)]
+        return {
+            "method": self.method,
+            "images": count,
+            "success_rate": float(np.isfinite(self.l2).mean()),
+            "mean_distortion": float(found.mean() / np.sqrt(pixels)) if found.size else None,
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "images_per_second": count / self.seconds,
+            "our_distortion_ratio": (
+                float(ours.l2[both].mean() / self.l2[both].mean()) if both.any() else None
+            ),
+            "our_speed_ratio": self.seconds / ours.seconds,
+        }
+
+
+def table_rows(
+    runs: list[Run], ours: dict[tuple[str, int], Run], efforts: tuple[str, ...], pixels: int
+) -> list[dict[str, Any]]:
+    """A row a run, its ratios to each of our efforts on as many images.
+
+    Args:
+      runs: of all methods.
+      ours: our runs by method and number of images.
+      efforts: of ours, the first being that of the columns without a name.
+      pixels: of an image.
+    """
+    rows = []
+    for run in runs:
+        first, *others = (
+            run.row(pixels, ours[f"tfblindspots, {effort}", len(run.l2)]) for effort in efforts
+        )
+        for effort, row in zip(efforts[1:], others, strict=True):
+            first[f"{effort}_distortion_ratio"] = row["our_distortion_ratio"]
+            first[f"{effort}_speed_ratio"] = row["our_speed_ratio"]
+        rows.append(first)
+    return rows
+
+
+def commit() -> str:
+    """The commit that is measured, with "-dirty" when files were changed since."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return described.stdout.strip()
 
 
 def markdown(table: Mapping[str, Any]) -> str:
@@ -68,10 +138,8 @@ def plot(tables: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> N
         for row in table["rows"]:
             if not row["our_distortion_ratio"]:
                 continue
-            color, marker = next(
-                style for name, style in _STYLES.items() if row["method"].startswith(name)
-            )
-            ours = row["method"].startswith("tfblindspots")
+            name = next(name for name in _STYLES if row["method"].startswith(name))
+            color, marker = _STYLES[name]
             for axis, cost in zip(
                 axes[:, column], (1 / row["images_per_second"], row["evaluations"]), strict=True
             ):
@@ -80,8 +148,8 @@ def plot(tables: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> N
                     1 / row["our_distortion_ratio"],
                     marker,
                     color=color,
-                    markersize=13 if ours else 8,
-                    label=row["method"].split(",")[0],
+                    markersize=13 if name == "tfblindspots" else 8,
+                    label=name,
                     alpha=0.85,
                 )
         for axis, label in zip(

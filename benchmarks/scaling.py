@@ -17,6 +17,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from benchmarks import squeezenet
+from benchmarks.report import commit
 from tfblindspots.artifacts import build_manifest, write_json
 from tfblindspots.attacks import find_adversarial_examples
 from tfblindspots.attacks.compiled_search import CompiledSearch
@@ -135,7 +136,7 @@ def main(argv: list[str]) -> None:
     }
     if FLAGS.imagenet_weights:
         net = load_classifier(squeezenet.build(FLAGS.imagenet_weights))
-        photos, classes = squeezenet.photos(FLAGS.data_dir or os.environ["TFDS_DATA_DIR"], 32)
+        photos, classes = squeezenet.photos(FLAGS.data_dir, 32)
         right = predict_classes(net, photos) == classes
         steps["squeezenet"] = _step_cost(net, photos[right][:16], classes[right][:16], xla=False)
     result = {
@@ -153,6 +154,7 @@ def main(argv: list[str]) -> None:
         inputs={"dataset": dataset.fingerprint},
         seconds=time.perf_counter() - began,
         cores=os.cpu_count(),
+        commit=commit(),
     )
     output = Path(FLAGS.output_dir)
     output.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,5 @@
 """SqueezeNet v1.0 (Iandola et al. 2016) with ImageNet weights, and photos for it."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -54,9 +52,9 @@ def build(weights: str) -> keras.Model:
     return model
 
 
-def photos(data_dir: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+def photos(data_dir: str | None, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Centre crops [N, 227, 227, 3] in [0, 1] of the first ``count`` photos, and labels [N]."""
-    builder = tfds.builder_from_directory(str(Path(data_dir) / "imagenet_sample" / "1.0.0"))
+    builder = tfds.builder("imagenet_sample", data_dir=data_dir)
     dataset = builder.as_dataset(split=f"validation[:{count}]")
     images, labels = [], []
     for example in dataset:
