@@ -18,7 +18,7 @@ from tfblindspots import cli
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("saved_model", None, "model under attack: SavedModel directory or .keras file")
+cli.define_model_flag()
 cli.define_dataset_flags(split="test", what="images to attack")
 cli.define_attack_size_flags()
 flags.DEFINE_string(

@@ -107,6 +107,38 @@ def test_a_dataset_gives_the_clean_images(
     ]
 
 
+def test_amplified_sets_are_rows_of_their_own(
+    tmp_path: Path, classifier: Classifier, adversarial_set: Path
+) -> None:
+    table = evaluate_models([classifier], [adversarial_set], tmp_path, amplify_to=0.2)
+    assert [(row["name"], row["made_for"]) for row in table["rows"]] == [
+        ("first", "linear"),
+        ("first, amplified to 0.2", "linear"),
+        ("clean images", None),
+    ]
+    examples = read_adversarial_set(adversarial_set).examples
+    change = examples["image"] - examples["original"]
+    size = np.sqrt(np.square(change, dtype=np.float64).mean(axis=(1, 2, 3), keepdims=True))
+    scale = np.divide(0.2, size, out=np.ones_like(size), where=size > 0)
+    images = np.clip(examples["original"] + scale * change, 0, 1).astype(np.float32)
+    expected = error_rate(predict_classes(classifier, images), examples["label"])
+    assert table["rows"][1]["cells"][0]["rate"] == expected.rate
+    left = np.sqrt(np.square(images - examples["original"]).mean(axis=(1, 2, 3))).mean()
+    assert table["rows"][1]["mean_distortion"] == pytest.approx(left, rel=1e-4)
+
+
+def test_sets_of_another_split_than_the_clean_images_are_refused(
+    tmp_path: Path, classifier: Classifier, adversarial_set: Path
+) -> None:
+    clean = load_dataset("digits", "train[:20]")
+    with pytest.raises(
+        InputError,
+        match=r"set first was made of digits test, but the clean images are digits train\[:20\];",
+    ):
+        evaluate_models([classifier], [adversarial_set], tmp_path / "out", clean=clean)
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_adversarial_set_is_needed(
     tmp_path: Path, classifier: Classifier, test_set: ImageDataset
 ) -> None:

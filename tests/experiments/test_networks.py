@@ -1,4 +1,4 @@
-"""The main job at its smallest: two networks, ten images, everything written."""
+"""E1 and E2 at their smallest: two networks, ten images, everything written."""
 
 import functools
 from pathlib import Path
@@ -11,22 +11,17 @@ from tfblindspots.artifacts import read_json, read_manifest
 from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments import (
-    ReproductionConfig,
-    TrainingConfig,
-    reproduce,
-    reproduction,
-    train_network,
-)
+from tfblindspots.experiments import TrainingConfig, networks, train_network
+from tfblindspots.experiments.networks import NetworksConfig, compare_networks
 
-CONFIG = ReproductionConfig(models=("fc10-1", "fc10-1e-2"), num_examples=10)
+CONFIG = NetworksConfig(models=("fc10-1", "fc10-1e-2"), num_examples=10)
 
 
 @pytest.fixture(scope="module")
 def directory(
     tmp_path_factory: pytest.TempPathFactory, train_set: ImageDataset, test_set: ImageDataset
 ) -> Path:
-    """A finished reproduction, which was interrupted at its second network."""
+    """A finished run, which was interrupted at its second network."""
 
     def interrupted(config: TrainingConfig, *arguments: Any, **named: Any) -> dict[str, Any]:
         if config.model == CONFIG.models[1]:
@@ -37,27 +32,24 @@ def directory(
     with pytest.MonkeyPatch.context() as patch:
         # Compiling by XLA would take longer than all the rest.
         cheap = functools.partial(AttackConfig, batch_size=10, xla=False)
-        patch.setattr(reproduction, "AttackConfig", cheap)
+        patch.setattr(networks, "AttackConfig", cheap)
         with patch.context() as second, pytest.raises(KeyboardInterrupt):
-            second.setattr(reproduction, "train_network", interrupted)
-            reproduce(CONFIG, train_set, test_set, path)
+            second.setattr(networks, "train_network", interrupted)
+            compare_networks(CONFIG, train_set, test_set, path)
         assert not (path / "manifest.json").exists()
         assert (path / "adversarial_sets/untargeted/fc10-1/manifest.json").exists()
-        assert reproduce(CONFIG, train_set, test_set, path) == path / "report.html"
+        compare_networks(CONFIG, train_set, test_set, path)
     return path
 
 
 def test_everything_is_there(directory: Path) -> None:
     assert sorted(path.name for path in directory.iterdir()) == [
         "adversarial_sets",
-        "figures",
         "manifest.json",
-        "report.html",
-        "report.md",
         "results.json",
         "saved_models",
     ]
-    assert read_manifest(directory, "reproduction")["flags"]["models"] == "fc10-1,fc10-1e-2"
+    assert read_manifest(directory, "networks")["flags"]["models"] == "fc10-1,fc10-1e-2"
 
 
 def test_the_results_are_those_of_the_sets(directory: Path) -> None:
@@ -82,6 +74,7 @@ def test_a_network_errs_on_all_of_its_own_set(directory: Path, target: str) -> N
         "clean images",
         "Gaussian noise 0.1",
         "Gaussian noise 0.3",
+        "Gaussian noise 1",
     ]
     for name, row in zip(CONFIG.models, table["rows"], strict=False):
         own = {cell["model"]: cell["rate"] for cell in row["cells"]}
@@ -90,28 +83,28 @@ def test_a_network_errs_on_all_of_its_own_set(directory: Path, target: str) -> N
     assert all(cell["count"] == 10 for row in table["rows"] for cell in row["cells"])
 
 
-def test_a_finished_reproduction_only_renews_its_report(
+def test_a_finished_run_is_taken_as_it_is(
     directory: Path,
     train_set: ImageDataset,
     test_set: ImageDataset,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tfblindspots.experiments.reproduction.train_network", pytest.fail)
-    (directory / "report.html").unlink()
-    assert reproduce(CONFIG, train_set, test_set, directory).is_file()
+    monkeypatch.setattr(networks, "train_network", pytest.fail)
+    found = compare_networks(CONFIG, train_set, test_set, directory)
+    assert found == read_json(directory / "results.json")
 
 
 def test_other_settings_are_refused(
     directory: Path, train_set: ImageDataset, test_set: ImageDataset
 ) -> None:
     with pytest.raises(InputError, match="--num_examples=10 there, None here"):
-        reproduce(ReproductionConfig(models=CONFIG.models), train_set, test_set, directory)
+        compare_networks(NetworksConfig(models=CONFIG.models), train_set, test_set, directory)
 
 
 def test_an_unknown_model_leaves_nothing(
     tmp_path: Path, train_set: ImageDataset, test_set: ImageDataset
 ) -> None:
-    config = ReproductionConfig(models=("fc10-1", "alexnet"))
+    config = NetworksConfig(models=("fc10-1", "alexnet"))
     with pytest.raises(InputError, match="model 'alexnet' is unknown; expected"):
-        reproduce(config, train_set, test_set, tmp_path / "out")
+        compare_networks(config, train_set, test_set, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -150,7 +150,7 @@ def results_content() -> dict[str, Any]:
 def write_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[dict[str, Any]], Path]:
-    """Writes results and a manifest; any directory reads as a small set."""
+    """Writes a report's ``networks``, results and manifest; any directory reads as a small set."""
 
     def read(directory: Path) -> SimpleNamespace:
         if (directory / "unfinished").exists():
@@ -161,9 +161,11 @@ def write_results(
         return SimpleNamespace(examples=adversarial_examples(images, labels, 0.1, seed=4))
 
     def write(content: dict[str, Any]) -> Path:
-        write_json(tmp_path / "results.json", content)
-        write_json(tmp_path / "manifest.json", manifest())
-        return tmp_path
+        directory = tmp_path / "networks"
+        directory.mkdir(exist_ok=True)
+        write_json(directory / "results.json", content)
+        write_json(directory / "manifest.json", manifest())
+        return directory
 
     monkeypatch.setattr(adversarial_sets, "read_adversarial_set", read)
     monkeypatch.setattr(pictures, "SAMPLES", 2)  # which is faster to draw

@@ -20,7 +20,7 @@ def make_sets(directory: Path, *names: str) -> None:
 
 
 def pictures_of(directory: Path) -> Pictures:
-    return make_pictures(directory, read_results(directory))
+    return make_pictures(directory, read_results(directory), directory)
 
 
 def test_every_network_has_examples_and_every_target_a_distribution(

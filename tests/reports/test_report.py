@@ -57,7 +57,7 @@ def directory(write_results: WriteResults, results_content: dict[str, Any]) -> P
     for target in ("random", "untargeted"):
         for name in paper.NETWORKS:
             (directory / "adversarial_sets" / target / name).mkdir(parents=True)
-    return directory
+    return directory.parent
 
 
 def test_html_is_one_file_with_nothing_outside(directory: Path) -> None:
@@ -85,7 +85,7 @@ def test_html_has_every_part(directory: Path) -> None:
         "Mean distortion, untargeted",
         "none picked",
         "already misclassified 4,020",
-        "come from results.json",
+        "come from networks/results.json",
     ):
         assert part in text
     assert "Not measured" not in text
@@ -116,7 +116,7 @@ def test_digits_has_the_papers_numbers_labelled(
     write_results: WriteResults, results_content: dict[str, Any]
 ) -> None:
     results_content["dataset"] = "digits"
-    path = write_report(write_results(results_content))
+    path = write_report(write_results(results_content).parent)
     assert "in italics: paper, MNIST" in Page(path.read_text(encoding="utf-8")).text
     assert "in italics: paper, MNIST" in (path.parent / "report.md").read_text(encoding="utf-8")
 
@@ -141,7 +141,7 @@ def test_names_are_shown_as_they_are(
     content["cross_model"]["random"]["columns"][0] = name
     content["cross_model"]["random"]["rows"][6]["name"] = name
     content["command"] = name
-    path = write_report(write_results(content))
+    path = write_report(write_results(content).parent)
     page = Page(path.read_text(encoding="utf-8"))
     assert not {"script", "img"} & set(page.tags)
     assert name in page.text
@@ -174,7 +174,7 @@ def test_missing_parts_are_said_to_be_missing(
     content["networks"] = content.get("networks", [])[:2]
     directory = write_results(content)
     (directory / "manifest.json").unlink()
-    page = Page(write_report(directory).read_text(encoding="utf-8"))
+    page = Page(write_report(directory.parent).read_text(encoding="utf-8"))
     assert "Not measured in this run." in page.text
 
 

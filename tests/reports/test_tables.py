@@ -38,9 +38,11 @@ def test_a_network_unknown_to_the_paper_has_no_numbers_of_it(write_results: Writ
 def test_the_papers_numbers_are_labelled_as_of_mnist_on_other_data(
     write_results: WriteResults, results_content: dict[str, Any]
 ) -> None:
-    assert tables.paper_label(read_results(write_results(results_content))) == "paper"
+    assert tables.paper_label(read_results(write_results(results_content)).dataset) == "paper"
     results_content["dataset"] = "digits"
-    assert tables.paper_label(read_results(write_results(results_content))) == "paper, MNIST"
+    assert (
+        tables.paper_label(read_results(write_results(results_content)).dataset) == "paper, MNIST"
+    )
 
 
 def test_the_attack_table(write_results: WriteResults, results_content: dict[str, Any]) -> None:

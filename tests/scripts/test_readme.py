@@ -44,7 +44,7 @@ def test_the_commands_are_the_whole_way(place: Path) -> None:
     scripts = [Path(command[1]).name for command in commands()]
     assert scripts == [
         *("train.py", "train.py", "attack.py", "evaluate.py"),
-        *("attack.py", "attack.py", "robust_accuracy.py"),
+        *("attack.py", "attack.py", "robust_accuracy.py", "inspect_units.py"),
     ]
     table = (place / "results" / "evaluation" / "table.md").read_text()
     assert "fc100-100-10 | " in table.splitlines()[0]

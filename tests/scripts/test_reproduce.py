@@ -15,18 +15,22 @@ def test_the_flags_become_the_configuration(
 ) -> None:
     calls: list[tuple[Any, ...]] = []
 
-    def reproduce(config, train_set, test_set, output_dir, *, progress):  # type: ignore[no-untyped-def]
-        calls.append((config, len(train_set.labels), len(test_set.labels), output_dir, progress))
+    def reproduce(config, load, output_dir, *, progress):  # type: ignore[no-untyped-def]
+        splits = [len(load(split).labels) for split in ("train", "test")]
+        calls.append((config, *splits, output_dir, progress))
         return Path(output_dir) / "report.html"
 
     monkeypatch.setattr(experiments, "reproduce", reproduce)
     common = {"dataset": "digits", "output_dir": tmp_path}
     first = run_script("reproduce", **common)
     assert first == (0, f"report: {tmp_path}/report.html\n", "")
-    run_script("reproduce", **common, models="fc10-1,conv", num_examples=7, seed=2, shard_size=3)
+    other = {"models": "fc10-1,conv", "num_examples": 7, "seed": 2, "shard_size": 3}
+    run_script("reproduce", **common, **other, experiments="E3,E5", num_seeds=2)
     assert [call[0] for call in calls] == [
         ReproductionConfig(models=NETWORKS),
-        ReproductionConfig(("fc10-1", "conv"), seed=2, num_examples=7, shard_size=3),
+        ReproductionConfig(
+            ("E3", "E5"), ("fc10-1", "conv"), seed=2, num_seeds=2, num_examples=7, shard_size=3
+        ),
     ]
     assert calls[0][1:4] == (1437, 360, str(tmp_path))
 
@@ -38,6 +42,7 @@ def test_the_flags_become_the_configuration(
             {"dataset": "/no/such/place"},
             "dataset directory /no/such/place does not exist; expected",
         ),
+        ({"experiments": "E1,E8"}, "experiments are E1,E8; expected some of E1,E2,E3,E4,E5"),
         ({"models": "alexnet"}, "model 'alexnet' is unknown; expected fc10-1e-4, fc10-1e-2"),
     ],
 )

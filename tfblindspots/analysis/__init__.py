@@ -1,11 +1,20 @@
 """What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
+from tfblindspots.analysis.amplification import amplify, rms_distortion
+from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
+from tfblindspots.analysis.directions import (
+    random_directions,
+    top_images,
+    unit_directions,
+    whitened_directions,
+)
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.errors import ErrorRate, clopper_pearson, error_rate
 from tfblindspots.analysis.model_checks import MODEL_SAMPLE, check_model
 from tfblindspots.analysis.noise import gaussian_noise
 from tfblindspots.analysis.quality_card import make_quality_card
+from tfblindspots.analysis.repeated import over_runs
 from tfblindspots.analysis.robust_accuracy import accuracy_at, robust_accuracy
 
 __all__ = [
@@ -13,12 +22,22 @@ __all__ = [
     "ErrorRate",
     "ImageSet",
     "accuracy_at",
+    "amplify",
     "check_model",
     "clopper_pearson",
+    "compare",
     "cross_error_table",
     "error_rate",
     "gaussian_noise",
+    "label_coherence",
     "make_quality_card",
+    "mean_cosine_similarity",
+    "over_runs",
+    "random_directions",
+    "rms_distortion",
     "robust_accuracy",
     "summarize_distortions",
+    "top_images",
+    "unit_directions",
+    "whitened_directions",
 ]

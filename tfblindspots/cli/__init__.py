@@ -3,16 +3,19 @@
 from tfblindspots.cli.flags import (
     define_attack_size_flags,
     define_dataset_flags,
+    define_model_flag,
     define_output_flag,
     define_seed_flag,
     define_sets_flag,
     numbers,
+    whole_numbers,
 )
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
     "define_attack_size_flags",
     "define_dataset_flags",
+    "define_model_flag",
     "define_output_flag",
     "define_seed_flag",
     "define_sets_flag",
@@ -20,4 +23,5 @@ __all__ = [
     "numbers",
     "on_terminal",
     "run",
+    "whole_numbers",
 ]

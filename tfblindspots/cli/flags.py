@@ -47,6 +47,11 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         )
 
 
+def define_model_flag() -> None:
+    """``--saved_model``."""
+    _define(flags.DEFINE_string, "saved_model", None, "model: SavedModel directory or .keras file")
+
+
 def define_sets_flag() -> None:
     """``--adversarial_sets``."""
     _define(
@@ -109,6 +114,20 @@ def numbers(name: str) -> list[float]:
             )
         values.append(value)
     return values
+
+
+def whole_numbers(name: str) -> list[int]:
+    """The value of a list flag as whole numbers.
+
+    Raises:
+      InputError: an entry is not a whole number of at least 0.
+    """
+    for text in flags.FLAGS[name].value:
+        if not text.isdecimal():
+            raise InputError(
+                f"--{name} holds {text!r}; expected whole numbers of at least 0, such as 0,1,2."
+            )
+    return [int(text) for text in flags.FLAGS[name].value]
 
 
 def _define(define: Callable[..., Any], name: str, default: Any, text: str, **limits: Any) -> None:

@@ -2,18 +2,31 @@
 
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
-from tfblindspots.experiments.markdown import error_table, robust_accuracy_table
-from tfblindspots.experiments.reproduction import NETWORKS, ReproductionConfig, reproduce
+from tfblindspots.experiments.markdown import (
+    coherence_table,
+    error_table,
+    robust_accuracy_table,
+)
+from tfblindspots.experiments.networks import NETWORKS
+from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
 from tfblindspots.experiments.training import TrainingConfig, train_network
+from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
+from tfblindspots.experiments.units import UnitsConfig, inspect_units
 
 __all__ = [
+    "EXPERIMENTS",
     "NETWORKS",
     "ReproductionConfig",
     "TrainingConfig",
+    "TrainingSetsConfig",
+    "UnitsConfig",
+    "coherence_table",
+    "compare_training_sets",
     "distinct_names",
     "error_table",
     "evaluate_models",
+    "inspect_units",
     "make_adversarial_set",
     "measure_robust_accuracy",
     "reproduce",

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tfblindspots.adversarial_sets import read_adversarial_set
+from tfblindspots.adversarial_sets import AdversarialSet, read_adversarial_set
 from tfblindspots.analysis import cross_error_table
 from tfblindspots.artifacts import (
     MANIFEST,
@@ -21,7 +21,12 @@ from tfblindspots.artifacts import (
 )
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.image_sets import CleanImages, adversarial_images, clean_and_noise
+from tfblindspots.experiments.image_sets import (
+    CleanImages,
+    adversarial_images,
+    amplified_images,
+    clean_and_noise,
+)
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.markdown import error_table
 from tfblindspots.models import Classifier
@@ -37,6 +42,7 @@ def evaluate_models(
     *,
     clean: ImageDataset | None = None,
     noise_stddevs: Sequence[float] = (),
+    amplify_to: float | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Any]:
@@ -46,8 +52,11 @@ def evaluate_models(
       classifiers: the columns; their names differ.
       adversarial_sets: directories of adversarial sets, the rows.
       output_dir: where ``results.json``, ``table.md`` and the manifest go.
-      clean: images of the rows for clean images and noise; None for the originals of the sets.
+      clean: images of the rows for clean images and noise, of the sets' own dataset and split;
+        None for the originals of the sets.
       noise_stddevs: standard deviations of Gaussian noise, in units of the pixel range.
+      amplify_to: distortion to which each set's perturbations are amplified for a second row; None
+        for no such rows.
       seed: of the noise.
       progress: show a progress bar.
 
@@ -56,7 +65,8 @@ def evaluate_models(
 
     Raises:
       InputError: there is nothing to evaluate; images or labels do not fit a model; a set is
-        unfinished or damaged; the directory holds other files or the results of other settings.
+        unfinished or damaged, or was made of another dataset or split than ``clean``; the directory
+        holds other files or the results of other settings.
     """
     if not classifiers or not (adversarial_sets or clean):
         raise InputError(
@@ -74,6 +84,7 @@ def evaluate_models(
             "dataset": clean.name if clean else None,
             "split": clean.split if clean else None,
             "noise_stddevs": ",".join(f"{stddev:g}" for stddev in noise_stddevs),
+            "amplify_to": amplify_to,
             "seed": seed,
         },
         _inputs(classifiers, sets, clean),
@@ -87,8 +98,12 @@ def evaluate_models(
         # One set at a time, since few fit in memory.
         for name, path in tqdm(sets.items(), "evaluate", unit="set", disable=not progress):
             adversarial_set = read_adversarial_set(path)
-            image_set = adversarial_images(adversarial_set, name)
-            rows += cross_error_table(classifiers, [image_set])["rows"]
+            if clean:
+                _require_same_source(adversarial_set, clean)
+            image_sets = [adversarial_images(adversarial_set, name)]
+            if amplify_to is not None:
+                image_sets.append(amplified_images(adversarial_set, name, amplify_to))
+            rows += cross_error_table(classifiers, image_sets)["rows"]
             images = CleanImages.of_adversarial_set(adversarial_set)
             if not clean and images not in originals:
                 originals.append(images)
@@ -108,6 +123,16 @@ def evaluate_models(
         )
         write_json(directory / MANIFEST, manifest)
     return table
+
+
+def _require_same_source(adversarial_set: AdversarialSet, clean: ImageDataset) -> None:
+    dataset, split = adversarial_set.manifest.get("dataset"), adversarial_set.source_split
+    if dataset is not None and (dataset, split) != (clean.name, clean.source_split):
+        raise InputError(
+            f"set {adversarial_set.name} was made of {dataset} {split}, but the clean images are "
+            f"{clean.name} {clean.split}; expected the same dataset and split, since rows are "
+            "compared. Leave --dataset out to take the sets' own originals."
+        )
 
 
 def distinct_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -1,12 +1,13 @@
 """The rows of an error table: adversarial images, clean images, and images with noise."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tfblindspots.adversarial_sets import AdversarialSet
-from tfblindspots.analysis import ImageSet, gaussian_noise
+from tfblindspots.analysis import ImageSet, amplify, gaussian_noise, rms_distortion
 from tfblindspots.artifacts import fingerprint_arrays
 from tfblindspots.data import ImageDataset
 
@@ -70,6 +71,24 @@ def adversarial_images(adversarial_set: AdversarialSet, name: str) -> ImageSet:
         examples["label"],
         float(np.mean(found, dtype=np.float64)) if found.size else 0.0,
         adversarial_set.manifest["model"]["name"],
+    )
+
+
+def amplified_images(adversarial_set: AdversarialSet, name: str, distortion: float) -> ImageSet:
+    """A set's perturbations amplified to one distortion, as the row ``NAME, amplified to D``.
+
+    The row's own distortion is what clipping to [0, 1] left, a mean over the same images as that of
+    ``adversarial_images``: those that are misclassified to begin with have nothing to amplify.
+    """
+    plain = adversarial_images(adversarial_set, name)
+    examples = adversarial_set.examples
+    images = amplify(examples["original"], examples["image"], distortion)
+    found = rms_distortion(examples["original"], images)[examples["success"] == 1]
+    return dataclasses.replace(
+        plain,
+        name=f"{name}, amplified to {distortion:g}",
+        images=images,
+        distortion=float(found.mean()) if found.size else 0.0,
     )
 
 

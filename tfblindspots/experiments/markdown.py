@@ -45,6 +45,32 @@ def robust_accuracy_table(results: Mapping[str, Any]) -> str:
     return _markdown(header, rows)
 
 
+def coherence_table(results: Mapping[str, Any]) -> str:
+    """Shows what ``inspect_units`` measured: a row a measure and a kind of random directions.
+
+    Args:
+      results: as ``inspect_units`` returns them.
+
+    Returns:
+      Markdown lines: means, the difference with its 95 % interval, effect size and p.
+    """
+    header = ["measure", "against", "units", "directions", "difference", "Cliff's delta", "p"]
+    rows = [
+        [
+            measure,
+            kind,
+            f"{found['units']:.3f}",
+            f"{found['directions']:.3f}",
+            f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]",
+            f"{found['effect_size']:+.2f}",
+            f"{found['p_value']:.4f}",
+        ]
+        for kind, measures in results["comparisons"].items()
+        for measure, found in measures.items()
+    ]
+    return _markdown(header, rows)
+
+
 def _range(low: float, high: float) -> str:
     if low == high:
         return formatting.percent(high)

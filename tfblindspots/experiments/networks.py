@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from tfblindspots.adversarial_sets import read_adversarial_set
 from tfblindspots.analysis import ImageSet, cross_error_table
-from tfblindspots.artifacts import MANIFEST, build_manifest, write_json
+from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset
 from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE, make_adversarial_set
@@ -22,21 +22,20 @@ from tfblindspots.experiments.image_sets import CleanImages, adversarial_images,
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import get_definition, load_classifier
-from tfblindspots.reports import formatting, write_report
+from tfblindspots.reports import formatting
 
 NETWORKS = ("fc10-1e-4", "fc10-1e-2", "fc10-1", "fc100-100-10", "fc200-200-10", "ae400-10")
 TARGETS = ("random", "untargeted")
-NOISE_STDDEVS = (0.1, 0.3)  # the paper's, table 1
+NOISE_STDDEVS = (0.1, 0.3, 1.0)  # the paper's, table 1 and figure 7
 
-_RESULTS = "results.json"
+RESULTS = "results.json"
 _MODELS = "saved_models"
 _SETS = "adversarial_sets"
-_OWN_FILES = (_RESULTS, _MODELS, _SETS, "report.*", "figures")
 
 
 @dataclass(frozen=True)
-class ReproductionConfig:
-    """What a reproduction depends on, besides its data.
+class NetworksConfig:
+    """What the experiments on the paper's networks depend on, besides their data.
 
     Attributes:
       models: names of the networks, in the order of the tables.
@@ -51,15 +50,15 @@ class ReproductionConfig:
     shard_size: int = DEFAULT_SHARD_SIZE
 
 
-def reproduce(
-    config: ReproductionConfig,
+def compare_networks(
+    config: NetworksConfig,
     train_set: ImageDataset,
     test_set: ImageDataset,
     output_dir: str | os.PathLike[str],
     *,
     progress: bool = False,
-) -> Path:
-    """Trains the networks, attacks every training image, and reports beside the paper's numbers.
+) -> dict[str, Any]:
+    """Trains the networks, attacks every training image, and feeds each set to all networks.
 
     Whatever an earlier run with the same settings has finished is taken as it is.
 
@@ -67,12 +66,13 @@ def reproduce(
       config: what to do.
       train_set: images to train on and to attack.
       test_set: images to measure the networks on.
-      output_dir: gets ``saved_models/NAME``, ``adversarial_sets/TARGET/NAME``, ``results.json``,
-        the report and, last, ``manifest.json``.
+      output_dir: gets ``saved_models/NAME``, ``adversarial_sets/TARGET/NAME``, ``results.json``
+        and, last, ``manifest.json``.
       progress: show progress bars.
 
     Returns:
-      The path of the report, ``report.html``.
+      What ``results.json`` holds: ``networks``, each with its training and its ``attacks`` by
+      target, and ``cross_model``, the table of each target.
 
     Raises:
       InputError: a model is unknown or does not fit the data; the directory holds other files, or
@@ -83,7 +83,7 @@ def reproduce(
         get_definition(name)
     job = Job(
         directory,
-        "reproduction",
+        "networks",
         {
             "dataset": train_set.name,
             **dataclasses.asdict(config),
@@ -91,9 +91,9 @@ def reproduce(
         },
         {"train_set": describe(train_set), "test_set": describe(test_set)},
     )
-    if job.finished(parts=[_RESULTS]):
-        return write_report(directory)
-    with job.claim(allowed=_OWN_FILES) as notes:
+    if job.finished(parts=[RESULTS]):
+        return read_json(directory / RESULTS)
+    with job.claim(allowed=[RESULTS, _MODELS, _SETS]) as notes:
         before, start = notes.get("seconds", 0.0), time.perf_counter()
         networks = []
         for name in config.models:
@@ -116,15 +116,14 @@ def reproduce(
             "networks": networks,
             "cross_model": cross_model,
         }
-        write_json(directory / _RESULTS, results)
-        report = write_report(directory)
+        write_json(directory / RESULTS, results)
         write_json(directory / MANIFEST, manifest)
-    return report
+    return results
 
 
 def _network(
     name: str,
-    config: ReproductionConfig,
+    config: NetworksConfig,
     train_set: ImageDataset,
     test_set: ImageDataset,
     directory: Path,
@@ -179,7 +178,7 @@ def _network(
 
 
 def _cross_model(
-    config: ReproductionConfig, train_set: ImageDataset, directory: Path, *, progress: bool
+    config: NetworksConfig, train_set: ImageDataset, directory: Path, *, progress: bool
 ) -> dict[str, Any]:
     """The table of each target. Image sets are in memory one at a time."""
     classifiers = [load_classifier(directory / _MODELS / name) for name in config.models]

@@ -1,5 +1,6 @@
 """Keras definitions, SavedModel export, and the one seam to models: the classifier."""
 
+from tfblindspots.models.activations import Layer, load_layer
 from tfblindspots.models.classifier import (
     Classifier,
     check_images,
@@ -16,12 +17,14 @@ __all__ = [
     "ASSETS",
     "FAMILIES",
     "Classifier",
+    "Layer",
     "ModelDefinition",
     "check_images",
     "check_labels",
     "export_saved_model",
     "get_definition",
     "load_classifier",
+    "load_layer",
     "predict_classes",
     "predict_logits",
 ]

@@ -4,7 +4,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -71,12 +71,27 @@ def load_classifier(
 
 
 def _from_path(path: Path) -> _Source:
+    model = open_model(path)
+    if isinstance(model, keras.Model):
+        return _from_keras(model, fingerprint_path(path), str(path))
+    return _from_saved_model(path, model)
+
+
+def open_model(path: Path) -> Any:
+    """Reads a SavedModel directory or a ``.keras`` file, whatever it holds.
+
+    Returns:
+      What ``tf.saved_model.load`` gives for a directory, a ``keras.Model`` for a file.
+
+    Raises:
+      InputError: there is no such file, or it is no model.
+    """
     if not path.exists():
         raise InputError(
             f"model {path} does not exist; expected a SavedModel directory or a .keras file."
         )
     if path.is_dir():
-        return _from_saved_model(path)
+        return _open_saved_model(path)
     if path.suffix != ".keras":
         raise InputError(
             f"model {path} is a file of another kind; expected a SavedModel directory or a .keras "
@@ -88,11 +103,24 @@ def _from_path(path: Path) -> _Source:
             "model.save(...)."
         )
     try:
-        model = keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=False)
     # Keras raises errors of many types for broken files and for layers that it does not know.
     except Exception as error:
         raise InputError(f"model {path} is not a .keras file ({first_line(error)}).") from None
-    return _from_keras(model, fingerprint_path(path), str(path))
+
+
+def _open_saved_model(path: Path) -> Any:
+    if not tf.saved_model.contains_saved_model(path):
+        found = sorted(str(entry.parent) for entry in path.glob("*/saved_model.pb"))
+        advice = f"did you mean {', '.join(found[:3])}?" if found else "name one, or a .keras file."
+        raise InputError(f"model {path} is not a SavedModel (it has no saved_model.pb); {advice}")
+    try:
+        return tf.saved_model.load(path)
+    # Broken files end in errors of many types, deep in TensorFlow.
+    except Exception as error:
+        raise InputError(
+            f"model {path} cannot be loaded as a SavedModel ({first_line(error)})."
+        ) from None
 
 
 def _from_keras(model: keras.Model, fingerprint: str, name: str) -> _Source:
@@ -109,18 +137,7 @@ def _from_keras(model: keras.Model, fingerprint: str, name: str) -> _Source:
     )
 
 
-def _from_saved_model(path: Path) -> _Source:
-    if not tf.saved_model.contains_saved_model(path):
-        found = sorted(str(entry.parent) for entry in path.glob("*/saved_model.pb"))
-        advice = f"did you mean {', '.join(found[:3])}?" if found else "name one, or a .keras file."
-        raise InputError(f"model {path} is not a SavedModel (it has no saved_model.pb); {advice}")
-    try:
-        loaded = tf.saved_model.load(path)
-    # Broken files end in errors of many types, deep in TensorFlow.
-    except Exception as error:
-        raise InputError(
-            f"model {path} cannot be loaded as a SavedModel ({first_line(error)})."
-        ) from None
+def _from_saved_model(path: Path, loaded: Any) -> _Source:
     signatures = loaded.signatures
     key = "serving_default" if "serving_default" in signatures else next(iter(signatures), None)
     if key is None:

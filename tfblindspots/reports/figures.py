@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 DPI = 160
-_INK = "#333333"
+INK = "#333333"
 _DIVERGING = "RdBu_r"
 # One hue for each family of the paper's networks, in its order: softmax regressions, networks with
 # two hidden layers, the autoencoder; then what else there may be. Dashes tell them apart in grey.
@@ -76,27 +76,27 @@ def examples_figure(
         bottom = (2 - row) * (side + gap) + gap / 2
         for column, image in enumerate(images):
             position = (left + column * (side + gap), bottom, side, side)
-            axes = _axes(figure, position)
+            axes = image_axes(figure, position)
             if image.shape[-1] == 1:
                 axes.imshow(image[..., 0], vmin=low, vmax=high, cmap=colours)
             else:
                 axes.imshow(np.clip((image - low) / (high - low), 0, 1))
             if row == 0:
-                axes.set_title(captions[column], fontsize=9, color=_INK, pad=4, parse_math=False)
+                axes.set_title(captions[column], fontsize=9, color=INK, pad=4, parse_math=False)
             if column == 0:
                 axes.set_ylabel(
-                    name, rotation=0, ha="right", va="center", fontsize=11, color=_INK, labelpad=8
+                    name, rotation=0, ha="right", va="center", fontsize=11, color=INK, labelpad=8
                 )
         if row == 1 and images.shape[-1] == 1:
-            scale = _axes(figure, (width - right + 0.06, bottom, 0.09, side))
+            scale = image_axes(figure, (width - right + 0.06, bottom, 0.09, side))
             mappable = ScalarMappable(Normalize(-limit, limit), _DIVERGING)
             bar = figure.colorbar(mappable, cax=scale, ticks=[-limit, 0, limit])
-            bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=9, color=_INK)
+            bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=9, color=INK)
             bar.outline.set_visible(False)
     return figure
 
 
-def _axes(figure: Figure, inches: tuple[float, float, float, float]) -> Axes:
+def image_axes(figure: Figure, inches: tuple[float, float, float, float]) -> Axes:
     """Axes at (left, bottom, width, height), with a thin frame and no ticks."""
     width, height = figure.get_size_inches()
     left, bottom, across, up = inches
@@ -142,11 +142,11 @@ def plot(across: str, up: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 4.3), dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.set_xlabel(across, color=_INK)
-    axes.set_ylabel(up, color=_INK)
+    axes.set_xlabel(across, color=INK)
+    axes.set_ylabel(up, color=INK)
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(color=_INK, labelcolor=_INK)
+    axes.tick_params(color=INK, labelcolor=INK)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes

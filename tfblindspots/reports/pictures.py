@@ -4,7 +4,7 @@ import base64
 import math
 import os
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,16 +54,19 @@ class Pictures:
     notes: tuple[str, ...]  # what could not be shown, and why
 
 
-def make_pictures(output_dir: str | os.PathLike[str], results: Results) -> Pictures:
-    """Draws from every adversarial set in ``OUTPUT/adversarial_sets/TARGET/NAME``.
+def make_pictures(
+    networks: str | os.PathLike[str], results: Results, output_dir: str | os.PathLike[str]
+) -> Pictures:
+    """Draws from every adversarial set in ``NETWORKS/adversarial_sets/TARGET/NAME``.
 
     One set is in memory at a time. Sets that are absent or unfinished are noted and left out.
 
     Args:
-      output_dir: directory with the sets; the figures are written to its ``figures``.
+      networks: directory with the sets.
       results: says which networks and targets there are, and the seed by which samples are drawn.
+      output_dir: the figures are written to its ``figures``.
     """
-    root = Path(output_dir)
+    root = Path(networks)
     examples: list[Picture] = []
     notes: list[str] = []
     distortions: dict[str, dict[str, np.ndarray]] = {}
@@ -87,10 +90,15 @@ def make_pictures(output_dir: str | os.PathLike[str], results: Results) -> Pictu
                 file = f"{FIGURES}/examples_{target}_{network.name}.png"
                 examples.append(_examples(file, f"{network.title}, {called}", found))
     pictures = Pictures(tuple(examples), _distributions(distortions), tuple(notes))
-    for picture in (*pictures.examples, *pictures.distributions):
-        with atomic_path(root / picture.file) as temporary:
-            temporary.write_bytes(picture.data)
+    write_pictures(output_dir, (*pictures.examples, *pictures.distributions))
     return pictures
+
+
+def write_pictures(output_dir: str | os.PathLike[str], pictures: Iterable[Picture]) -> None:
+    """Writes pictures to the files that they name, below the directory of the report."""
+    for picture in pictures:
+        with atomic_path(Path(output_dir) / picture.file) as temporary:
+            temporary.write_bytes(picture.data)
 
 
 def _entries(directory: Path | None) -> dict[str, Path]:

@@ -53,6 +53,11 @@ def read_results(output_dir: str | os.PathLike[str]) -> Results:
         ) from None
 
 
+def no_results(dataset: str) -> Results:
+    """What there is where the experiments on the paper's networks were not run."""
+    return _results({"dataset": dataset}, {})
+
+
 def _results(found: Any, provenance: Mapping[str, Any]) -> Results:
     networks = [_network(entry) for entry in _list(found.get("networks"))]
     return Results(

@@ -1,9 +1,10 @@
-"""The report on E1, E2 and E4: everything above, laid out as HTML and as Markdown."""
+"""The report on all experiments: everything above, laid out as HTML and as Markdown."""
 
 import html
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,22 @@ from markupsafe import Markup
 
 from tfblindspots.artifacts import MANIFEST, atomic_path
 from tfblindspots.reports import cross_tables, formatting, paper, tables
-from tfblindspots.reports.pictures import FIGURES, SAMPLES, SETS, make_pictures
-from tfblindspots.reports.reading import RESULTS, read_results
+from tfblindspots.reports.claims import Claim, Verdict
+from tfblindspots.reports.pictures import (
+    FIGURES,
+    SAMPLES,
+    SETS,
+    make_pictures,
+    write_pictures,
+)
+from tfblindspots.reports.reading import RESULTS, no_results, read_results
 from tfblindspots.reports.results import Results
-from tfblindspots.reports.verdicts import Claim, Verdict, judge
+from tfblindspots.reports.sections import Section
+from tfblindspots.reports.training_sets import training_sets_section
+from tfblindspots.reports.units import units_section
+from tfblindspots.reports.verdicts import judge
 
+NETWORKS = "networks"  # directory of E1, E2 and E4
 HTML = "report.html"
 MARKDOWN = "report.md"
 _MARKDOWN_SYNTAX = re.compile(r"([\\`*_\[\]{}|~#$])")
@@ -26,23 +38,31 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
     """Writes the report on a reproduction, from what it left on disk.
 
     Makes ``report.html``, one file with its pictures inside; ``report.md``, the same as Markdown;
-    and the pictures as ``figures/*.png``. Networks, targets and adversarial sets that are absent
-    are left out, and the report says so.
+    and the pictures as ``figures/*.png``. Experiments, networks, targets and adversarial sets that
+    are absent are left out, and the report says so.
 
     Args:
-      output_dir: directory with ``results.json``, perhaps ``manifest.json``, and
-        ``adversarial_sets/TARGET/NAME/``; the report is written there too.
+      output_dir: directory with what each experiment wrote, in ``networks`` (E1, E2, E4),
+        ``training_sets`` (E3), ``units`` (E5); the report is written there too.
 
     Returns:
       The path of ``report.html``.
 
     Raises:
-      InputError: there is no ``results.json``, or it does not have the expected form.
+      InputError: there is no ``results.json`` of any experiment, or one does not have the expected
+        form.
     """
     root = Path(output_dir)
-    results = read_results(root)
-    content = _content(results)
-    content["pictures"] = make_pictures(root, results)
+    made = (make(root) for make in (training_sets_section, units_section))
+    sections = [section for section in made if section is not None]
+    networks = root / NETWORKS
+    with_networks = (networks / RESULTS).is_file() or not sections
+    results = read_results(networks) if with_networks else no_results(sections[0].dataset)
+    pictures = make_pictures(networks, results, root)
+    content = {**_content(results, sections, with_networks), "pictures": pictures}
+    for section in sections:
+        for part in section.parts:
+            write_pictures(root, part.pictures)
     loader = jinja2.PackageLoader("tfblindspots", "reports/templates")
     settings: dict[str, Any] = {
         "loader": loader,
@@ -69,22 +89,25 @@ def escape_markdown(value: object) -> str:
     return _MARKDOWN_SYNTAX.sub(r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
 
 
-def _content(results: Results) -> dict[str, Any]:
-    claims = judge(results)
-    versions = {"tfblindspots": results.version or "unknown", **results.libraries}
+def _content(results: Results, sections: Sequence[Section], with_networks: bool) -> dict[str, Any]:
+    claims = [*(judge(results) if with_networks else ())]
+    claims += [claim for section in sections for claim in section.claims]
+    claims.sort(key=lambda claim: claim.experiment)
     with_attacks = [
         target for target in results.targets if any(target in n.attacks for n in results.networks)
     ]
+    versions = {"tfblindspots": results.version or "unknown", **results.libraries}
     return {
         "title": f"Blind spots of image classifiers: {results.dataset}",
         "citation": paper.CITATION,
         "results": results,
-        "facts": _facts(results),
+        "with_networks": with_networks,
+        "sections": sections,
+        "facts": _facts(results, sections, with_networks),
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
         "claims": claims,
-        "target_name": formatting.target,
         "tally": _tally(claims),
-        "paper_label": tables.paper_label(results),
+        "paper_label": tables.paper_label(results.dataset),
         "networks": tables.network_table(results),
         "cross_models": [
             {
@@ -102,27 +125,35 @@ def _content(results: Results) -> dict[str, Any]:
             }
             for target in with_attacks
         ],
-        "text": _texts(results),
+        "text": _texts(results, sections, with_networks),
     }
 
 
-def _facts(results: Results) -> list[tuple[str, str]]:
+def _facts(
+    results: Results, sections: Sequence[Section], with_networks: bool
+) -> list[tuple[str, str]]:
     examples = sum(
         attack.count or 0 for network in results.networks for attack in network.attacks.values()
     )
-    return [
-        ("Dataset", results.dataset),
+    times = [section.seconds for section in sections]
+    if results.seconds is not None:
+        times.append(results.seconds)
+    about_networks = [
         ("Training images", formatting.count(results.train_count)),
         ("Test images", formatting.count(results.test_count)),
         ("Networks", str(len(results.networks))),
         ("Adversarial examples", formatting.count(examples)),
-        ("Time, all together", formatting.duration(results.seconds)),
         ("Seed", formatting.MISSING if results.seed is None else str(results.seed)),
         ("Made", results.created or formatting.MISSING),
     ]
+    return [
+        ("Dataset", results.dataset),
+        ("Time, all together", formatting.duration(sum(times) if times else None)),
+        *(about_networks if with_networks else ()),
+    ]
 
 
-def _tally(claims: tuple[Claim, ...]) -> str:
+def _tally(claims: Sequence[Claim]) -> str:
     counts = Counter(claim.verdict for claim in claims)
     return ", ".join(
         f"{counts[verdict]}\N{NO-BREAK SPACE}× {verdict.value}"
@@ -131,7 +162,9 @@ def _tally(claims: tuple[Claim, ...]) -> str:
     )
 
 
-def _texts(results: Results) -> dict[str, str]:
+def _texts(results: Results, sections: Sequence[Section], with_networks: bool) -> dict[str, str]:
+    own = (f"{NETWORKS}/{RESULTS}",) if with_networks else ()
+    sources = [*own, *(source for section in sections for source in section.sources)]
     command = f" The command was {results.command}." if results.command else ""
     return {
         "absent": "Not measured in this run.",
@@ -158,9 +191,10 @@ def _texts(results: Results) -> dict[str, str]:
             "and gradient are means for an image."
         ),
         "sources": (
-            f"Tables and verdicts come from {RESULTS}, pictures and distributions from "
-            f"{SETS}/TARGET/NETWORK (files in {FIGURES}), versions and flags from {MANIFEST}, all "
-            f"in the directory of this report.{command} The paper’s numbers: {paper.CITATION}, "
-            "section 4, all measured on MNIST."
+            f"Tables and verdicts come from {', '.join(sources)}; pictures and "
+            f"distributions of E1 and E4 from {NETWORKS}/{SETS}/TARGET/NETWORK; all pictures are "
+            f"in {FIGURES}. The {MANIFEST} beside each of these says with what flags, versions and "
+            f"data it was made.{command} The paper’s numbers: {paper.CITATION}, section 4, all "
+            "measured on MNIST."
         ),
     }

@@ -39,9 +39,9 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def paper_label(results: Results) -> str:
+def paper_label(dataset: str) -> str:
     """How the paper's numbers are called: they are of MNIST, whatever the report's data."""
-    return "paper" if results.dataset == paper.DATASET else "paper, MNIST"
+    return "paper" if dataset == paper.DATASET else "paper, MNIST"
 
 
 def network_table(results: Results) -> Table:

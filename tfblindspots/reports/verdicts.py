@@ -1,4 +1,4 @@
-"""The paper's claims on E1 and E2, each with the rule by which our numbers are held against it.
+"""The paper's claims on E1, E2 and E4, each with the rule by which our numbers are held against it.
 
 A rule is a function of one target's numbers; each target (random, untargeted) is judged alone,
 since the paper does not say which it used. A claim *holds* when it holds for every target that was
@@ -7,12 +7,10 @@ Fed with the paper's own tables, every rule on them gives *holds*: the rules ask
 than the paper shows.
 """
 
-import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from tfblindspots.reports import paper
+from tfblindspots.reports import formatting, paper
+from tfblindspots.reports.claims import Claim, Finding, Verdict, graded
 from tfblindspots.reports.comparisons import column_means, mean, row_means, swaps
 from tfblindspots.reports.formatting import distortion, percent, short_percent
 from tfblindspots.reports.results import CrossTable, ImageSetRow, Results
@@ -26,41 +24,6 @@ TRANSFER_CELLS = 0.9
 PARTIAL_CELLS = 0.5
 # E2: "well above" is this many times the clean error, on average.
 TRANSFER_FACTOR = 2.0
-
-
-class Verdict(enum.StrEnum):
-    """What our numbers say of a claim."""
-
-    HOLDS = "holds"
-    PARTLY = "holds partly"
-    FAILS = "does not hold here"
-    UNTESTED = "not measured"
-
-
-class Finding(NamedTuple):
-    """A rule's outcome for one target."""
-
-    target: str
-    verdict: Verdict
-    evidence: str  # a sentence with the numbers
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper, the rule and what came out."""
-
-    experiment: str  # E1 or E2
-    statement: str
-    rule: str
-    findings: tuple[Finding, ...]  # one a target that could be judged
-
-    @property
-    def verdict(self) -> Verdict:
-        """The targets' verdicts taken together."""
-        found = {finding.verdict for finding in self.findings}
-        if not found:
-            return Verdict.UNTESTED
-        return found.pop() if len(found) == 1 else Verdict.PARTLY
 
 
 def judge(results: Results) -> tuple[Claim, ...]:
@@ -127,7 +90,9 @@ Rule = Callable[[Results, str], tuple[Verdict, str] | None]
 
 def _claim(experiment: str, statement: str, rule: str, results: Results, apply: Rule) -> Claim:
     outcomes = ((target, apply(results, target)) for target in results.targets)
-    findings = tuple(Finding(target, *outcome) for target, outcome in outcomes if outcome)
+    findings = tuple(
+        Finding(formatting.target(target), *outcome) for target, outcome in outcomes if outcome
+    )
     return Claim(experiment, statement, rule, findings)
 
 
@@ -137,12 +102,6 @@ def _cross(apply: Callable[[Results, CrossTable], tuple[Verdict, str] | None]) -
         return apply(results, table) if table else None
 
     return rule
-
-
-def _graded(share: float, partly_from: float) -> Verdict:
-    if share == 1:
-        return Verdict.HOLDS
-    return Verdict.PARTLY if share >= partly_from else Verdict.FAILS
 
 
 def _success(results: Results, target: str) -> tuple[Verdict, str] | None:
@@ -155,7 +114,7 @@ def _success(results: Results, target: str) -> tuple[Verdict, str] | None:
     if not known:
         return None
     worst = min(known, key=lambda title: known[title])
-    verdict = _graded(known[worst], PARTIAL_SUCCESS)
+    verdict = graded(known[worst], PARTIAL_SUCCESS)
     if verdict is Verdict.HOLDS:
         return verdict, f"100 % of the correctly classified images, on all {len(known)} networks."
     return verdict, f"Lowest success {percent(known[worst])} ({worst})."
@@ -177,7 +136,7 @@ def _distortion_order(results: Results, target: str) -> tuple[Verdict, str] | No
         f"{results.title(name)} {distortion(known[name])}"
         for name in sorted(known, key=lambda name: known[name])
     )
-    verdict = _graded(1 - len(swapped) / pairs, PARTIAL_ORDER)
+    verdict = graded(1 - len(swapped) / pairs, PARTIAL_ORDER)
     return verdict, f"{pairs - len(swapped)} of {pairs} pairs in the paper’s order: {order}."
 
 
@@ -251,7 +210,7 @@ def _beats_noise(results: Results, table: CrossTable) -> tuple[Verdict, str] | N
         return None
     higher = sum(error > noise_error for error, noise_error in cells)
     error, noise_error = (sum(column) / len(cells) for column in zip(*cells, strict=True))
-    return _graded(higher / len(cells), PARTIAL_CELLS), (
+    return graded(higher / len(cells), PARTIAL_CELLS), (
         f"Higher in {higher} of {len(cells)} cells; on average {percent(error)} against "
         f"{percent(noise_error)} on noise that is at least as large."
     )

@@ -1,0 +1,251 @@
+"""E5: the images that maximise units of a layer, against those that maximise random directions.
+
+The paper (section 3, figures 1 to 4) compares them by eye; here numbers go with the pictures.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from tfblindspots.analysis import (
+    compare,
+    label_coherence,
+    mean_cosine_similarity,
+    random_directions,
+    top_images,
+    unit_directions,
+    whitened_directions,
+)
+from tfblindspots.artifacts import MANIFEST, atomic_path, build_manifest, read_json, write_json
+from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
+from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.training import describe
+from tfblindspots.models import Layer, load_classifier, load_layer
+from tfblindspots.reports.figures import png
+from tfblindspots.reports.unit_figures import coherence_figure, rows_figure
+
+RESULTS = "results.json"
+DISTRIBUTIONS = "coherence.png"
+# Kinds of directions, and the file of each one's pictures.
+KINDS = {
+    "units": "units.png",
+    "random": "random_directions.png",
+    "whitened": "whitened_directions.png",
+}
+
+
+@dataclass(frozen=True)
+class UnitsConfig:
+    """What is compared.
+
+    Attributes:
+      layer: of the model.
+      units: numbers of the units; None for ``num_units`` drawn at random.
+      num_units: units to draw, all of the layer where it has fewer.
+      num_directions: random directions of each kind.
+      top: images a unit or direction.
+      rows: units and directions that are shown as pictures, drawn at random (units that are named
+        are all shown).
+      seed: of every draw.
+    """
+
+    layer: str
+    units: tuple[int, ...] | None = None
+    num_units: int = 100
+    num_directions: int = 1000
+    top: int = 8
+    rows: int = 6
+    seed: int = 0
+
+
+def inspect_units(
+    model: str | os.PathLike[str],
+    dataset: ImageDataset,
+    config: UnitsConfig,
+    output_dir: str | os.PathLike[str],
+    *,
+    reference: tuple[str | os.PathLike[str], str] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Finds the top images of units and of random directions, and measures how alike they are.
+
+    Args:
+      model: whose layer is looked at; a model that ``load_layer`` takes.
+      dataset: the images, which the model should not have been trained on.
+      config: what to compare.
+      output_dir: gets ``results.json``, ``KINDS``' pictures, ``coherence.png`` and the manifest.
+      reference: another model and one of its layers, in whose features images are compared too.
+      progress: show a progress bar.
+
+    Returns:
+      What ``results.json`` holds: ``layer``, its ``shape``; ``kinds``, for each of ``KINDS`` that
+      was measured the ``top`` images' indices and each measure, a number a unit or direction;
+      ``comparisons``, for each kind of random directions and each measure what ``compare`` gives.
+      Measures: ``purity`` and ``entropy`` (bits) of the labels, mean pairwise cosine similarity
+      of ``pixels`` and of ``features``.
+
+    Raises:
+      InputError: the model, its layer or the reference's do not exist or do not fit the images; a
+        unit does not exist; there are fewer images than ``top``, or too few of anything to compare;
+        the directory holds other files or results of other settings.
+    """
+    layer = load_layer(model, config.layer)
+    units = _units(config, layer)
+    _check(config, dataset, units)
+    directory = Path(output_dir)
+    classifier = load_classifier(model)
+    inputs = {
+        "model": {"name": classifier.name, "fingerprint": classifier.fingerprint},
+        "dataset": describe(dataset),
+    }
+    if reference is not None:
+        other = load_classifier(reference[0])
+        inputs["reference"] = {"name": other.name, "fingerprint": other.fingerprint}
+    job = Job(
+        directory,
+        "units",
+        {
+            "dataset": dataset.name,
+            "split": dataset.split,
+            **dataclasses.asdict(config),
+            "units": None if config.units is None else ",".join(map(str, config.units)),
+            "reference_layer": reference[1] if reference else None,
+        },
+        inputs,
+    )
+    files = [RESULTS, DISTRIBUTIONS, *KINDS.values()]
+    if job.finished(parts=files):
+        return read_json(directory / RESULTS)
+    start = time.perf_counter()
+    with job.claim(allowed=files):
+        kinds = _measure(layer, dataset, config, units, reference, progress=progress)
+        comparisons = {
+            kind: {
+                measure: compare(
+                    np.array(kinds["units"]["measures"][measure]),
+                    np.array(kinds[kind]["measures"][measure]),
+                    config.seed,
+                )
+                for measure in kinds[kind]["measures"]
+            }
+            for kind in ("random", "whitened")
+        }
+        seconds = time.perf_counter() - start
+        manifest = build_manifest(
+            job.kind, flags=job.flags, seed=config.seed, inputs=inputs, seconds=seconds
+        )
+        results = {
+            "flags": job.flags,
+            "model": classifier.name,
+            "dataset": describe(dataset),
+            "layer": layer.name,
+            "shape": list(layer.shape),
+            "reference": {"model": other.name, "layer": reference[1]} if reference else None,
+            "seconds": manifest["seconds"],
+            "comparisons": comparisons,
+            "kinds": kinds,
+        }
+        write_json(directory / RESULTS, results)
+        _draw(directory, dataset, config, kinds)
+        write_json(directory / MANIFEST, manifest)
+    return results
+
+
+def _units(config: UnitsConfig, layer: Layer) -> np.ndarray:
+    """The numbers of the units that are looked at, int64 [U]."""
+    if config.units is None:
+        generator = np.random.default_rng(config.seed)
+        count = min(config.num_units, layer.size)
+        return np.sort(generator.choice(layer.size, size=count, replace=False))
+    units = np.array(config.units, np.int64)
+    wrong = units[(units < 0) | (units >= layer.size)]
+    if wrong.size:
+        raise InputError(
+            f"layer {layer.name} has no unit {wrong[0]}; expected 0 to {layer.size - 1}."
+        )
+    return units
+
+
+def _check(config: UnitsConfig, dataset: ImageDataset, units: np.ndarray) -> None:
+    if not 2 <= config.top <= len(dataset.labels):
+        raise InputError(
+            f"the top {config.top} images were asked for, and {dataset.name} {dataset.split} has "
+            f"{len(dataset.labels)}; expected 2 to that many."
+        )
+    if len(units) < 2 or config.num_directions < 2:
+        raise InputError(
+            f"{len(units)} units and {config.num_directions} directions cannot be compared; "
+            "expected at least 2 of each."
+        )
+
+
+def _measure(
+    layer: Layer,
+    dataset: ImageDataset,
+    config: UnitsConfig,
+    units: np.ndarray,
+    reference: tuple[str | os.PathLike[str], str] | None,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """For each kind of directions, the top images and how alike they are."""
+    count, seed = config.num_directions, config.seed
+    images = dataset.images
+    features = {"pixels": images.reshape(len(images), -1)}
+    if reference is not None:
+        features["features"] = _all_activations(load_layer(*reference), images)
+    directions = {
+        "units": lambda: unit_directions(units, layer.size),
+        "random": lambda: random_directions(count, layer.size, seed),
+        "whitened": lambda: whitened_directions(layer.activations, images, count, seed),
+    }
+    kinds = {}
+    for kind in tqdm(KINDS, "top images", unit="kind", disable=not progress):
+        top = top_images(layer.activations, images, directions[kind](), config.top)
+        measures = {
+            **label_coherence(dataset.labels[top], dataset.num_classes),
+            **{name: mean_cosine_similarity(x, top) for name, x in features.items()},
+        }
+        kinds[kind] = {
+            "numbers": units.tolist() if kind == "units" else list(range(count)),
+            "measures": {name: values.tolist() for name, values in measures.items()},
+            "top": dataset.indices[top].tolist(),
+        }
+    return kinds
+
+
+def _all_activations(layer: Layer, images: np.ndarray) -> np.ndarray:
+    batches = [layer.activations(images[i : i + 500]) for i in range(0, len(images), 500)]
+    return np.concatenate(batches)
+
+
+def _draw(
+    directory: Path, dataset: ImageDataset, config: UnitsConfig, kinds: Mapping[str, Any]
+) -> None:
+    """The pictures: some rows of each kind, and the distributions of all measures."""
+    position = {index: i for i, index in enumerate(dataset.indices.tolist())}
+    generator = np.random.default_rng(config.seed)
+    for kind, file in KINDS.items():
+        found = kinds[kind]
+        count = len(found["top"])
+        if kind == "units" and config.units is not None:
+            shown: Sequence[int] = range(count)
+        else:
+            size = min(config.rows, count)
+            shown = np.sort(generator.choice(count, size=size, replace=False)).tolist()
+        rows = [dataset.images[[position[i] for i in found["top"][row]]] for row in shown]
+        called = "unit" if kind == "units" else "direction"
+        names = [f"{called} {found['numbers'][row]}" for row in shown]
+        with atomic_path(directory / file) as temporary:
+            temporary.write_bytes(png(rows_figure(np.stack(rows), names)))
+    measures = {kind: found["measures"] for kind, found in kinds.items()}
+    with atomic_path(directory / DISTRIBUTIONS) as temporary:
+        temporary.write_bytes(png(coherence_figure(measures)))
