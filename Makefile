@@ -15,7 +15,7 @@ $(STAMP): setup.cfg constraints.txt pyproject.toml
 	touch $@
 
 reproduce: setup
-	$(BIN)/python scripts/reproduce.py --dataset=digits --num_seeds=2 --output_dir=results/digits
+	$(BIN)/python scripts/reproduce.py --dataset=digits --num_seeds=2 --amplify_to=0.2 --output_dir=results/digits
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile

@@ -28,12 +28,9 @@ flags.DEFINE_list(
     "also measure on the clean images with Gaussian noise of these standard deviations, in units "
     "of the pixel range, such as 0.1,0.3",
 )
-flags.DEFINE_float(
-    "amplify_to",
-    None,
+cli.define_amplification_flag(
     "also measure on each set with its perturbations amplified to this distortion, such as 0.1, "
-    "and clipped to [0, 1]; the table gives the distortion after clipping",
-    lower_bound=1e-6,
+    "and clipped to [0, 1]; the table gives the distortion after clipping"
 )
 cli.define_output_flag("the table")
 cli.define_seed_flag()

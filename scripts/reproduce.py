@@ -30,6 +30,7 @@ flags.DEFINE_list("models", None, "networks of E1, E2 and E4 (default: the paper
 flags.DEFINE_integer(
     "num_seeds", 5, "runs of the experiments that are repeated (E3)", lower_bound=1
 )
+cli.define_amplification_flag("E3: distortion of the amplified sets (default: 0.1)")
 cli.define_attack_size_flags()
 cli.define_output_flag("networks, sets and report")
 cli.define_seed_flag()
@@ -46,6 +47,7 @@ def main() -> None:
             models=tuple(FLAGS.models or NETWORKS),
             seed=FLAGS.seed,
             num_seeds=FLAGS.num_seeds,
+            amplify_to=FLAGS.amplify_to or 0.1,
             num_examples=FLAGS.num_examples,
             shard_size=FLAGS.shard_size,
         ),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfblindspots.analysis import (
+    moving_units,
     random_directions,
     top_images,
     unit_directions,
@@ -55,6 +56,20 @@ def test_whitening_leaves_out_what_does_not_vary(images: np.ndarray) -> None:
     constant = np.concatenate([_flat(images), np.ones((len(images), 2), np.float32)], axis=1)
     directions = whitened_directions(lambda x: x, constant, 50, seed=0)
     np.testing.assert_allclose(directions[:, 6:], 0, atol=1e-5)
+
+
+def test_units_move_where_enough_images_raise_them(images: np.ndarray) -> None:
+    values = np.zeros((1203, 4), np.float32)
+    values[:, 0] = _flat(images)[:, 0]
+    values[[3, 700, 1200], 1] = 1  # in three batches
+    values[[5, 6], 2] = 2
+
+    def activations(batch: np.ndarray) -> np.ndarray:
+        return values[batch[:, 0]]
+
+    rows = np.arange(1203)[:, None]
+    np.testing.assert_array_equal(moving_units(activations, rows, 3), [0, 1])
+    np.testing.assert_array_equal(moving_units(activations, rows, 2), [0, 1, 2])
 
 
 def test_top_images_are_those_of_a_full_sort(images: np.ndarray) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -71,6 +72,26 @@ def test_every_measure_is_compared_with_every_kind_of_directions(results: dict[s
     assert results["reference"] == {"model": "linear", "layer": "logits"}
 
 
+def test_units_that_nothing_moves_are_left_out(
+    tmp_path: Path, network: Path, test_set: ImageDataset
+) -> None:
+    """A network whose rectified units 0 and 2 are dead."""
+    images = keras.Input((8, 8, 1))
+    hidden = keras.layers.Dense(6, "relu", name="hidden")(keras.layers.Flatten()(images))
+    model = keras.Model(images, keras.layers.Dense(10, name="logits")(hidden))
+    kernel = np.abs(np.random.default_rng(0).normal(size=(64, 6)))
+    kernel[:, [0, 2]] *= -1
+    model.get_layer("hidden").set_weights([kernel, np.zeros(6)])
+    model.save(tmp_path / "dying.keras")
+    config = dataclasses.replace(CONFIG, layer="hidden", num_units=100)
+    results = inspect_units(tmp_path / "dying.keras", test_set, config, tmp_path / "out")
+    assert results["kinds"]["units"]["numbers"] == [1, 3, 4, 5]
+    assert (results["units"], results["moving_units"]) == (6, 4)
+    named = dataclasses.replace(config, units=(1, 2))
+    with pytest.raises(InputError, match="unit 2 of layer hidden is moved by fewer than 5 of the"):
+        inspect_units(tmp_path / "dying.keras", test_set, named, tmp_path / "other")
+
+
 def test_pictures_and_report(root: Path) -> None:
     directory = root / "units/hidden_1"
     files = ("units", "random_directions", "whitened_directions", "coherence")
@@ -79,7 +100,10 @@ def test_pictures_and_report(root: Path) -> None:
     section = units_section(root)
     assert section is not None
     (part,) = section.parts
-    assert part.heading == "Layer hidden_1: 4 of 5 units, 12 directions"
+    assert (
+        part.heading
+        == "Layer hidden_1: 4 of 5 units (5 are moved by at least 5 images), 12 directions"
+    )
     assert part.table is not None and len(part.table.rows) == 8
     assert [picture.file for picture in part.pictures] == [
         f"figures/units_hidden_1_{name}.png" for name in files
@@ -104,7 +128,10 @@ def test_named_units_are_those_shown(tmp_path: Path, network: Path, test_set: Im
     [
         ({"layer": "hidden_2"}, "has no layer 'hidden_2'"),
         ({"units": (0, 5)}, "layer hidden_1 has no unit 5; expected 0 to 4."),
-        ({"units": (2,)}, "1 units and 12 directions cannot be compared; expected at least 2"),
+        (
+            {"units": (2,)},
+            "fewer than two units or directions cannot be compared; expected at least 2",
+        ),
         ({"top": 31}, "the top 31 images were asked for, and digits .* has 30; expected 2 to"),
     ],
 )

@@ -133,6 +133,7 @@ def adversarial_examples(
         "image": adversarial,
         "original": images,
         "label": labels,
+        "index": np.arange(len(labels)),
         "original_prediction": np.where(wrong, target, labels),
         "prediction": target,
         "target": target,

@@ -43,6 +43,23 @@ def test_every_network_has_examples_and_every_target_a_distribution(
     assert len(list((directory / "figures").iterdir())) == 8
 
 
+def test_noise_is_shown_on_the_same_images(
+    write_results: WriteResults, results_content: dict[str, Any]
+) -> None:
+    for table in results_content["cross_model"].values():
+        cells = [{"model": "fc10-1", "rate": 0.49, "low": 0.48, "high": 0.5, "count": 60000}]
+        table["rows"].append(
+            {"name": "n", "made_for": None, "mean_distortion": 1.0, "cells": cells}
+        )
+    directory = write_results(results_content)
+    make_sets(directory, "random/fc10-1")
+    examples, noise = pictures_of(directory).examples
+    assert noise.file == "figures/examples_noise.png"
+    assert "standard deviation 1 " in noise.caption
+    assert "Accuracy on all images with it: FC10(1) 51.0" in noise.caption
+    assert noise.data != examples.data
+
+
 def test_captions_state_the_distortion_and_the_range(
     write_results: WriteResults, results_content: dict[str, Any]
 ) -> None:

@@ -38,17 +38,44 @@ def both_targets(content: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return off_diagonal(content, "random") + off_diagonal(content, "untargeted")
 
 
+def add_large_noise(content: dict[str, Any], error: float) -> None:
+    for table in content["cross_model"].values():
+        table["rows"].append(
+            {
+                "name": "Gaussian noise 1",
+                "made_for": None,
+                "mean_distortion": 1.001,
+                "cells": [
+                    {"model": name, "rate": error, "low": error, "high": error, "count": 60000}
+                    for name in table["columns"]
+                ],
+            }
+        )
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"), [(0.59, Verdict.HOLDS), (0.75, Verdict.PARTLY), (0.85, Verdict.FAILS)]
+)
+def test_large_noise_is_judged_by_the_mean_accuracy(
+    judged: Judged, results_content: dict[str, Any], error: float, verdict: Verdict
+) -> None:
+    add_large_noise(results_content, error)
+    claim = judged(results_content)[-1]
+    assert (claim.experiment, claim.verdict) == ("E4", verdict)
+
+
 def test_every_claim_holds_on_the_papers_own_numbers(
     judged: Judged, results_content: dict[str, Any]
 ) -> None:
+    add_large_noise(results_content, 0.49)
     claims = judged(results_content)
-    assert [claim.verdict for claim in claims] == [Verdict.HOLDS] * 6
+    assert [claim.verdict for claim in claims] == [Verdict.HOLDS] * 7
     assert all(len(claim.findings) == 2 for claim in claims)
 
 
 def test_nothing_is_judged_without_numbers(judged: Judged) -> None:
     claims = judged({})
-    assert [claim.verdict for claim in claims] == [Verdict.UNTESTED] * 6
+    assert [claim.verdict for claim in claims] == [Verdict.UNTESTED] * 7
 
 
 @pytest.mark.parametrize(
@@ -195,4 +222,4 @@ def test_a_subset_of_networks_is_judged_where_it_can_be(
         for row in table["rows"]:
             row["cells"] = row["cells"][:1]
     verdicts = [claim.verdict for claim in judged(results_content)]
-    assert verdicts == [Verdict.HOLDS] + [Verdict.UNTESTED] * 5
+    assert verdicts == [Verdict.HOLDS] + [Verdict.UNTESTED] * 6

@@ -4,6 +4,7 @@ from tfblindspots.analysis.amplification import amplify, rms_distortion
 from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
 from tfblindspots.analysis.directions import (
+    moving_units,
     random_directions,
     top_images,
     unit_directions,
@@ -32,6 +33,7 @@ __all__ = [
     "label_coherence",
     "make_quality_card",
     "mean_cosine_similarity",
+    "moving_units",
     "over_runs",
     "random_directions",
     "rms_distortion",

@@ -4,7 +4,7 @@ The paper (section 3) compares the natural basis, whose directions are a layer's
 random one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -79,6 +79,27 @@ def whitened_directions(
     return _normalized((drawn @ inverse_root).astype(np.float32))
 
 
+def moving_units(activations: Activations, images: np.ndarray, count: int) -> np.ndarray:
+    """The units for which top images mean something.
+
+    A rectified unit that is dead, or alive for a few images only, is equally silent for all others:
+    its top images would be the first of the dataset.
+
+    Args:
+      activations: of the layer.
+      images: float32 [N, H, W, C].
+      count: k, images a unit.
+
+    Returns:
+      Numbers of the units that are above their least activation for at least k images, int64 [U].
+    """
+    least = np.min([values.min(axis=0) for values in _batches(activations, images)], axis=0)
+    above = sum(
+        np.count_nonzero(values > least, axis=0) for values in _batches(activations, images)
+    )
+    return np.flatnonzero(above >= count)
+
+
 def top_images(
     activations: Activations, images: np.ndarray, directions: np.ndarray, count: int
 ) -> np.ndarray:
@@ -103,15 +124,22 @@ def top_images(
         )
     best = np.empty((0, len(directions)), np.float32)
     positions = np.empty((0, len(directions)), np.int64)
-    for start in range(0, len(images), _BATCH):
-        scores = activations(images[start : start + _BATCH]) @ directions.T
+    start = 0
+    for values in _batches(activations, images):
+        scores = values @ directions.T
         rows = np.arange(start, start + len(scores))[:, None]
+        start += len(scores)
         best = np.concatenate([best, scores])
         positions = np.concatenate([positions, np.broadcast_to(rows, scores.shape)])
         order = np.argsort(-best, axis=0, kind="stable")[:count]
         best = np.take_along_axis(best, order, axis=0)
         positions = np.take_along_axis(positions, order, axis=0)
     return positions.T
+
+
+def _batches(activations: Activations, images: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(images), _BATCH):
+        yield activations(images[start : start + _BATCH])
 
 
 def _normalized(directions: np.ndarray) -> np.ndarray:

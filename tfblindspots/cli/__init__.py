@@ -1,6 +1,7 @@
 """What scripts share: flags, their checks, and how a script starts and ends."""
 
 from tfblindspots.cli.flags import (
+    define_amplification_flag,
     define_attack_size_flags,
     define_dataset_flags,
     define_model_flag,
@@ -13,6 +14,7 @@ from tfblindspots.cli.flags import (
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
+    "define_amplification_flag",
     "define_attack_size_flags",
     "define_dataset_flags",
     "define_model_flag",

@@ -62,6 +62,11 @@ def define_sets_flag() -> None:
     )
 
 
+def define_amplification_flag(text: str) -> None:
+    """``--amplify_to``, whose help is ``text``."""
+    _define(flags.DEFINE_float, "amplify_to", None, text, lower_bound=1e-6)
+
+
 def define_output_flag(what: str) -> None:
     """``--output_dir``, the directory of ``what``."""
     _define(flags.DEFINE_string, "output_dir", None, f"directory of {what}; new or empty")

@@ -11,7 +11,11 @@ from tfblindspots.errors import InputError
 from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE
 from tfblindspots.experiments.networks import NETWORKS, NetworksConfig, compare_networks
 from tfblindspots.experiments.training import TrainingConfig, train_network
-from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
+from tfblindspots.experiments.training_sets import (
+    NOISE_STDDEVS,
+    TrainingSetsConfig,
+    compare_training_sets,
+)
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
 from tfblindspots.models import get_definition
 from tfblindspots.reports import write_report
@@ -41,6 +45,7 @@ class ReproductionConfig:
       models: names of the networks of E1, E2 and E4, in the order of the tables.
       seed: of every random number where there is one run.
       num_seeds: runs of the experiments that are repeated (E3); their seeds are 0, 1, ...
+      amplify_to: distortion of the amplified sets of E3.
       num_examples: attack the first images only; None for all.
       shard_size: examples a file of an adversarial set.
     """
@@ -49,6 +54,7 @@ class ReproductionConfig:
     models: tuple[str, ...] = NETWORKS
     seed: int = 0
     num_seeds: int = 5
+    amplify_to: float = 0.1
     num_examples: int | None = None
     shard_size: int = DEFAULT_SHARD_SIZE
 
@@ -121,7 +127,12 @@ def _training_sets(
     progress: bool,
 ) -> None:
     compare_training_sets(
-        TrainingSetsConfig(tuple(range(config.num_seeds)), config.num_examples),
+        TrainingSetsConfig(
+            tuple(range(config.num_seeds)),
+            config.num_examples,
+            config.amplify_to,
+            tuple(sorted({*NOISE_STDDEVS, config.amplify_to})),
+        ),
         (load(HALVES[0]), load(HALVES[1])),
         load("test"),
         directory,

@@ -35,6 +35,7 @@ from tfblindspots.reports import formatting
 # Name here -> what it is, and the half that it is trained on.
 NETWORKS = {"M1": ("fc100-100-10", 0), "M2": ("fc123-456-10", 0), "M3": ("fc100-100-10", 1)}
 TARGETS = ("random", "untargeted")
+NOISE_STDDEVS = (0.06, 0.1)  # the paper's, table 4
 RESULTS = "results.json"
 _MODELS = "saved_models"
 _SETS = "adversarial_sets"
@@ -54,7 +55,7 @@ class TrainingSetsConfig:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     num_examples: int | None = None
     amplify_to: float = 0.1
-    noise_stddevs: tuple[float, ...] = (0.06, 0.1)
+    noise_stddevs: tuple[float, ...] = NOISE_STDDEVS
 
 
 def compare_training_sets(

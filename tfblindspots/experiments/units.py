@@ -18,6 +18,7 @@ from tfblindspots.analysis import (
     compare,
     label_coherence,
     mean_cosine_similarity,
+    moving_units,
     random_directions,
     top_images,
     unit_directions,
@@ -48,8 +49,9 @@ class UnitsConfig:
 
     Attributes:
       layer: of the model.
-      units: numbers of the units; None for ``num_units`` drawn at random.
-      num_units: units to draw, all of the layer where it has fewer.
+      units: numbers of the units; None for ``num_units`` drawn at random from those that at least
+        ``top`` images move.
+      num_units: units to draw, all of them where there are fewer.
       num_directions: random directions of each kind.
       top: images a unit or direction.
       rows: units and directions that are shown as pictures, drawn at random (units that are named
@@ -86,7 +88,8 @@ def inspect_units(
       progress: show a progress bar.
 
     Returns:
-      What ``results.json`` holds: ``layer``, its ``shape``; ``kinds``, for each of ``KINDS`` that
+      What ``results.json`` holds: ``layer``, its ``shape``, its number of ``units``
+      and of those that are moved by at least ``top`` images; ``kinds``, for each of ``KINDS`` that
       was measured the ``top`` images' indices and each measure, a number a unit or direction;
       ``comparisons``, for each kind of random directions and each measure what ``compare`` gives.
       Measures: ``purity`` and ``entropy`` (bits) of the labels, mean pairwise cosine similarity
@@ -98,8 +101,7 @@ def inspect_units(
         the directory holds other files or results of other settings.
     """
     layer = load_layer(model, config.layer)
-    units = _units(config, layer)
-    _check(config, dataset, units)
+    _check(config, dataset, layer)
     directory = Path(output_dir)
     classifier = load_classifier(model)
     inputs = {
@@ -125,6 +127,8 @@ def inspect_units(
     if job.finished(parts=files):
         return read_json(directory / RESULTS)
     start = time.perf_counter()
+    moving = moving_units(layer.activations, dataset.images, config.top)
+    units = _units(config, layer, moving)
     with job.claim(allowed=files):
         kinds = _measure(layer, dataset, config, units, reference, progress=progress)
         comparisons = {
@@ -148,6 +152,8 @@ def inspect_units(
             "dataset": describe(dataset),
             "layer": layer.name,
             "shape": list(layer.shape),
+            "units": layer.size,
+            "moving_units": len(moving),
             "reference": {"model": other.name, "layer": reference[1]} if reference else None,
             "seconds": manifest["seconds"],
             "comparisons": comparisons,
@@ -159,32 +165,41 @@ def inspect_units(
     return results
 
 
-def _units(config: UnitsConfig, layer: Layer) -> np.ndarray:
-    """The numbers of the units that are looked at, int64 [U]."""
-    if config.units is None:
-        generator = np.random.default_rng(config.seed)
-        count = min(config.num_units, layer.size)
-        return np.sort(generator.choice(layer.size, size=count, replace=False))
-    units = np.array(config.units, np.int64)
-    wrong = units[(units < 0) | (units >= layer.size)]
-    if wrong.size:
-        raise InputError(
-            f"layer {layer.name} has no unit {wrong[0]}; expected 0 to {layer.size - 1}."
-        )
-    return units
-
-
-def _check(config: UnitsConfig, dataset: ImageDataset, units: np.ndarray) -> None:
+def _check(config: UnitsConfig, dataset: ImageDataset, layer: Layer) -> None:
     if not 2 <= config.top <= len(dataset.labels):
         raise InputError(
             f"the top {config.top} images were asked for, and {dataset.name} {dataset.split} has "
             f"{len(dataset.labels)}; expected 2 to that many."
         )
-    if len(units) < 2 or config.num_directions < 2:
+    if len(config.units or (0, 0)) < 2 or min(config.num_units, config.num_directions) < 2:
         raise InputError(
-            f"{len(units)} units and {config.num_directions} directions cannot be compared; "
-            "expected at least 2 of each."
+            "fewer than two units or directions cannot be compared; expected at least 2 of each."
         )
+    wrong = [unit for unit in config.units or () if not 0 <= unit < layer.size]
+    if wrong:
+        raise InputError(
+            f"layer {layer.name} has no unit {wrong[0]}; expected 0 to {layer.size - 1}."
+        )
+
+
+def _units(config: UnitsConfig, layer: Layer, moving: np.ndarray) -> np.ndarray:
+    """The numbers of the units that are looked at, int64 [U]."""
+    if config.units is not None:
+        still = sorted(set(config.units) - set(moving.tolist()))
+        if still:
+            raise InputError(
+                f"unit {still[0]} of layer {layer.name} is moved by fewer than {config.top} of the "
+                "images, so that its top images would be arbitrary; name other units."
+            )
+        return np.array(config.units, np.int64)
+    if len(moving) < 2:
+        raise InputError(
+            f"of layer {layer.name} {len(moving)} units are moved by at least {config.top} images; "
+            "expected at least 2 to compare. Name another layer."
+        )
+    generator = np.random.default_rng(config.seed)
+    size = min(config.num_units, len(moving))
+    return np.sort(generator.choice(moving, size=size, replace=False))
 
 
 def _measure(

@@ -48,7 +48,10 @@ def difference_range(original: np.ndarray, adversarial: np.ndarray) -> float:
 
 
 def examples_figure(
-    original: np.ndarray, adversarial: np.ndarray, captions: Sequence[str]
+    original: np.ndarray,
+    adversarial: np.ndarray,
+    captions: Sequence[str],
+    name: str = "adversarial",
 ) -> Figure:
     """Originals, differences and adversarial images in three rows, a sample a column (E4).
 
@@ -59,6 +62,7 @@ def examples_figure(
       original: float32 [N, H, W, C] in [0, 1], N at least 1, C 1 or 3.
       adversarial: the same shape and range.
       captions: N texts to stand above the columns.
+      name: of the last row.
     """
     limit = difference_range(original, adversarial)
     columns = len(original)
@@ -70,9 +74,9 @@ def examples_figure(
     rows = (
         ("original", original, (0.0, 1.0), "gray"),
         ("difference", adversarial - original, (-limit, limit), _DIVERGING),
-        ("adversarial", adversarial, (0.0, 1.0), "gray"),
+        (name, adversarial, (0.0, 1.0), "gray"),
     )
-    for row, (name, images, (low, high), colours) in enumerate(rows):
+    for row, (called, images, (low, high), colours) in enumerate(rows):
         bottom = (2 - row) * (side + gap) + gap / 2
         for column, image in enumerate(images):
             position = (left + column * (side + gap), bottom, side, side)
@@ -85,7 +89,7 @@ def examples_figure(
                 axes.set_title(captions[column], fontsize=9, color=INK, pad=4, parse_math=False)
             if column == 0:
                 axes.set_ylabel(
-                    name, rotation=0, ha="right", va="center", fontsize=11, color=INK, labelpad=8
+                    called, rotation=0, ha="right", va="center", fontsize=11, color=INK, labelpad=8
                 )
         if row == 1 and images.shape[-1] == 1:
             scale = image_axes(figure, (width - right + 0.06, bottom, 0.09, side))

@@ -116,6 +116,14 @@ class Results:
         return titles.get(name) or (known.title if known else name)
 
 
+def noise_row(table: CrossTable, stddev: float) -> ImageSetRow | None:
+    """The row of Gaussian noise of a standard deviation; the noise drawn has nearly its size."""
+    for row in table.rows:
+        if row.noise and abs((row.mean_distortion or 0) / stddev - 1) < 0.05:
+            return row
+    return None
+
+
 def paper_order(name: str) -> int:
     """Sort key: the paper's networks in its order, then all others as they come."""
     order = list(paper.NETWORKS)

@@ -38,6 +38,11 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def has_paper(self) -> bool:
+        """Whether any number of the paper's stands in it."""
+        return any(cell.paper for row in self.rows for cell in row.cells)
+
 
 def paper_label(dataset: str) -> str:
     """How the paper's numbers are called: they are of MNIST, whatever the report's data."""

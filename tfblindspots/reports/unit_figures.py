@@ -12,7 +12,7 @@ _MEASURES = {
     "purity": "label purity (share of the most frequent class)",
     "entropy": "label entropy (bits)",
     "pixels": "mean pairwise cosine similarity, pixels",
-    "features": "mean pairwise cosine similarity, another model’s features",
+    "features": "mean pairwise cosine similarity, features",
 }
 _KINDS = {
     "units": ("units", "#0b3c78", "solid"),

@@ -95,7 +95,8 @@ def _section(root: Path, found: Mapping[str, Mapping[str, Any]]) -> Section:
         parts=tuple(
             Part(
                 f"Layer {name}: {len(results['kinds']['units']['numbers'])} of "
-                f"{_size(results):,} units, {results['flags']['num_directions']:,} directions",
+                f"{results['units']:,} units ({results['moving_units']:,} are moved by at least "
+                f"{top} images), {results['flags']['num_directions']:,} directions",
                 table=_table(results),
                 key="differences with their 95 % bootstrap interval; Cliff’s delta is how much "
                 "more often a unit is above a direction than below, from −1 to 1; p of a "
@@ -108,13 +109,6 @@ def _section(root: Path, found: Mapping[str, Mapping[str, Any]]) -> Section:
         sources=tuple(f"{DIRECTORY}/{name}/{RESULTS}" for name in found),
         seconds=sum(float(results["seconds"]) for results in found.values()),
     )
-
-
-def _size(results: Mapping[str, Any]) -> int:
-    size = 1
-    for length in results["shape"]:
-        size *= length
-    return size
 
 
 def _table(results: Mapping[str, Any]) -> Table:

@@ -13,7 +13,7 @@ from tfblindspots.reports import formatting, paper
 from tfblindspots.reports.claims import Claim, Finding, Verdict, graded
 from tfblindspots.reports.comparisons import column_means, mean, row_means, swaps
 from tfblindspots.reports.formatting import distortion, percent, short_percent
-from tfblindspots.reports.results import CrossTable, ImageSetRow, Results
+from tfblindspots.reports.results import CrossTable, ImageSetRow, Results, noise_row
 
 # E1: the share of successes below 100 % from which "every sample" still holds partly.
 PARTIAL_SUCCESS = 0.99
@@ -22,6 +22,8 @@ PARTIAL_ORDER = 0.75
 # E2: the share of off-diagonal cells that must be above the clean error, and from which partly.
 TRANSFER_CELLS = 0.9
 PARTIAL_CELLS = 0.5
+# E4: accuracy on large noise; guessing gives 10 %.
+NOISE_ACCURACY, PARTIAL_NOISE_ACCURACY = 0.4, 0.2
 # E2: "well above" is this many times the clean error, on average.
 TRANSFER_FACTOR = 2.0
 
@@ -81,6 +83,15 @@ def judge(results: Results) -> tuple[Claim, ...]:
             f"{short_percent(PARTIAL_CELLS)} of them.",
             results,
             _cross(_beats_noise),
+        ),
+        _claim(
+            "E4",
+            "Noise far larger than adversarial changes leaves many images recognised.",
+            f"Takes the mean accuracy of the networks on Gaussian noise of standard deviation "
+            f"{paper.LARGE_NOISE:g}. Holds from {short_percent(NOISE_ACCURACY)} on (the paper has "
+            f"51 %); partly from {short_percent(PARTIAL_NOISE_ACCURACY)} on.",
+            results,
+            _cross(_noise_is_recognised),
         ),
     )
 
@@ -214,6 +225,22 @@ def _beats_noise(results: Results, table: CrossTable) -> tuple[Verdict, str] | N
         f"Higher in {higher} of {len(cells)} cells; on average {percent(error)} against "
         f"{percent(noise_error)} on noise that is at least as large."
     )
+
+
+def _noise_is_recognised(results: Results, table: CrossTable) -> tuple[Verdict, str] | None:
+    row = noise_row(table, paper.LARGE_NOISE)
+    if row is None:
+        return None
+    accuracies = {name: 1 - cell.rate for name, cell in row.cells.items()}
+    average = sum(accuracies.values()) / len(accuracies)
+    if average >= NOISE_ACCURACY:
+        verdict = Verdict.HOLDS
+    else:
+        verdict = Verdict.PARTLY if average >= PARTIAL_NOISE_ACCURACY else Verdict.FAILS
+    shown = "; ".join(
+        f"{results.title(name)} {percent(value)}" for name, value in accuracies.items()
+    )
+    return verdict, f"On average {percent(average)}: {shown}."
 
 
 def _weakest_noise_above(
