@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tfblindspots.artifacts import write_json
 from tfblindspots.errors import InputError
 from tfblindspots.reports import paper, write_report
 from tfblindspots.reports.report import escape_markdown
@@ -188,3 +189,40 @@ def test_a_directory_without_results_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no results\.json; expected a directory that"):
         write_report(tmp_path / "absent")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_experiment_alone_has_a_report(tmp_path: Path) -> None:
+    measures = {
+        "units": 0.6,
+        "directions": 0.8,
+        "difference": -0.2,
+        "low": -0.3,
+        "high": -0.1,
+        "p_value": 0.0002,
+        "effect_size": -0.45,
+    }
+    write_json(
+        tmp_path / "units/hidden_1/results.json",
+        {
+            "flags": {"top": 8, "num_directions": 1000},
+            "model": "conv",
+            "dataset": {"name": "digits", "split": "test", "count": 360},
+            "units": 64,
+            "moving_units": 40,
+            "reference": None,
+            "seconds": 3.0,
+            "comparisons": {"random": {"purity": measures}},
+            "kinds": {"units": {"numbers": list(range(40))}},
+        },
+    )
+    page = Page(write_report(tmp_path).read_text(encoding="utf-8"))
+    assert "Networks (E1)" not in page.text
+    assert "Layer hidden_1: 40 of 64 units (40 are moved by at least 8 images)" in page.text
+    assert "1\N{NO-BREAK SPACE}× holds" in page.text
+    assert "come from units/hidden_1/results.json" in " ".join(page.text.split())
+
+
+def test_results_that_an_experiment_did_not_write_are_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "training_sets/results.json", {"means": {}})
+    with pytest.raises(InputError, match=r"training_sets/results\.json does not have the expected"):
+        write_report(tmp_path)
