@@ -70,7 +70,7 @@ def test_every_claim_holds_on_the_papers_own_numbers(
     add_large_noise(results_content, 0.49)
     claims = judged(results_content)
     assert [claim.verdict for claim in claims] == [Verdict.HOLDS] * 7
-    assert all(len(claim.findings) == 2 for claim in claims)
+    assert [len(claim.findings) for claim in claims] == [2] * 6 + [1]
 
 
 def test_nothing_is_judged_without_numbers(judged: Judged) -> None:

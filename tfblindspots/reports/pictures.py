@@ -13,7 +13,7 @@ import numpy as np
 from absl import logging
 
 from tfblindspots import adversarial_sets
-from tfblindspots.analysis import gaussian_noise
+from tfblindspots.analysis.noise import gaussian_noise
 from tfblindspots.artifacts import atomic_path
 from tfblindspots.errors import InputError
 from tfblindspots.reports import figures, formatting
