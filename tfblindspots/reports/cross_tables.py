@@ -79,8 +79,7 @@ def _papers_rate(row: ImageSetRow, column: str) -> float | None:
     if row.clean:
         return paper.NETWORKS[column].train_error
     for stddev, rates in paper.NOISE.items():
-        # The noise that was drawn has a distortion of nearly its standard deviation.
-        if row.mean_distortion is not None and abs(row.mean_distortion / stddev - 1) < 0.05:
+        if row.noise_of(stddev):
             return rates[column]
     return None
 

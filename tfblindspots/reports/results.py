@@ -72,6 +72,10 @@ class ImageSetRow:
         """Whether these are images with noise."""
         return self.made_for is None and bool(self.mean_distortion)
 
+    def noise_of(self, stddev: float) -> bool:
+        """Whether the noise has that standard deviation; what was drawn has nearly its size."""
+        return self.noise and abs((self.mean_distortion or 0) / stddev - 1) < 0.05
+
 
 @dataclass(frozen=True)
 class CrossTable:
@@ -117,11 +121,8 @@ class Results:
 
 
 def noise_row(table: CrossTable, stddev: float) -> ImageSetRow | None:
-    """The row of Gaussian noise of a standard deviation; the noise drawn has nearly its size."""
-    for row in table.rows:
-        if row.noise and abs((row.mean_distortion or 0) / stddev - 1) < 0.05:
-            return row
-    return None
+    """The row of Gaussian noise of a standard deviation."""
+    return next((row for row in table.rows if row.noise_of(stddev)), None)
 
 
 def paper_order(name: str) -> int:

@@ -9,9 +9,8 @@ from tfblindspots.artifacts import read_json
 from tfblindspots.errors import InputError
 from tfblindspots.reports.claims import Claim
 from tfblindspots.reports.pictures import Picture
+from tfblindspots.reports.reading import RESULTS
 from tfblindspots.reports.tables import Table
-
-RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
