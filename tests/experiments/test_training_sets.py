@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tfblindspots.adversarial_sets import read_adversarial_set
-from tfblindspots.analysis import error_rate, rms_distortion
+from tfblindspots.analysis import error_rate
 from tfblindspots.artifacts import read_json, read_manifest
-from tfblindspots.attacks import AttackConfig
+from tfblindspots.attacks import AttackConfig, rms_distortion
 from tfblindspots.data import ImageDataset, load_dataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments import TrainingConfig, train_network, training_sets

@@ -1,6 +1,5 @@
 """What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
-from tfblindspots.analysis.amplification import amplify, rms_distortion
 from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
 from tfblindspots.analysis.directions import (
@@ -23,7 +22,6 @@ __all__ = [
     "ErrorRate",
     "ImageSet",
     "accuracy_at",
-    "amplify",
     "check_model",
     "clopper_pearson",
     "compare",
@@ -36,7 +34,6 @@ __all__ = [
     "moving_units",
     "over_runs",
     "random_directions",
-    "rms_distortion",
     "robust_accuracy",
     "summarize_distortions",
     "top_images",

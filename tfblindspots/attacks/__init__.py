@@ -1,5 +1,6 @@
 """Minimum-distortion attacks: objectives, success criteria, the search over c."""
 
+from tfblindspots.attacks.amplification import amplify, rms_distortion
 from tfblindspots.attacks.attack import MISCLASSIFIED, find_adversarial_examples
 from tfblindspots.attacks.examples import SOLVERS, TARGETS, AdversarialExamples, AttackConfig
 
@@ -9,5 +10,7 @@ __all__ = [
     "TARGETS",
     "AdversarialExamples",
     "AttackConfig",
+    "amplify",
     "find_adversarial_examples",
+    "rms_distortion",
 ]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tfblindspots.adversarial_sets import AdversarialSet
-from tfblindspots.analysis import ImageSet, amplify, gaussian_noise, rms_distortion
+from tfblindspots.analysis import ImageSet, gaussian_noise
 from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.attacks import amplify, rms_distortion
 from tfblindspots.data import ImageDataset
 
 

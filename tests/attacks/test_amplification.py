@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfblindspots.analysis import amplify, rms_distortion
+from tfblindspots.attacks import amplify, rms_distortion
 from tfblindspots.errors import InputError
 
 
