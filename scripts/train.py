@@ -17,15 +17,9 @@ from tfblindspots import cli
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string(
-    "model",
-    None,
-    "network: fc10-1e-4, fc10-1e-2, fc10-1 (softmax regression with that weight decay), "
-    "fcA-B-...-K (sigmoid layers of A, B, ... units and K classes, such as fc100-100-10), aeN-K "
-    "(sparse autoencoder, such as ae400-10), or conv",
-)
+cli.define_network_flag()
 cli.define_dataset_flags(split="train", what="images to train and test on")
-flags.DEFINE_string("test_split", "test", "split of --dataset on which the test error is measured")
+cli.define_test_split_flag()
 cli.define_output_flag("the SavedModel")
 cli.define_seed_flag()
 flags.DEFINE_integer(

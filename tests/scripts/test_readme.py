@@ -45,6 +45,7 @@ def test_the_commands_are_the_whole_way(place: Path) -> None:
     assert scripts == [
         *("train.py", "train.py", "attack.py", "evaluate.py"),
         *("attack.py", "attack.py", "robust_accuracy.py", "inspect_units.py"),
+        "train_with_pool.py",
     ]
     table = (place / "results" / "evaluation" / "table.md").read_text()
     assert "fc100-100-10 | " in table.splitlines()[0]

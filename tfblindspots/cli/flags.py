@@ -52,6 +52,28 @@ def define_model_flag() -> None:
     _define(flags.DEFINE_string, "saved_model", None, "model: SavedModel directory or .keras file")
 
 
+def define_network_flag() -> None:
+    """``--model``, a network to train."""
+    _define(
+        flags.DEFINE_string,
+        "model",
+        None,
+        "network: fc10-1e-4, fc10-1e-2, fc10-1 (softmax regression with that weight decay), "
+        "fcA-B-...-K (sigmoid layers of A, B, ... units and K classes, such as fc100-100-10), "
+        "aeN-K (sparse autoencoder, such as ae400-10), or conv",
+    )
+
+
+def define_test_split_flag() -> None:
+    """``--test_split``."""
+    _define(
+        flags.DEFINE_string,
+        "test_split",
+        "test",
+        "split of --dataset on which the network is measured",
+    )
+
+
 def define_sets_flag() -> None:
     """``--adversarial_sets``."""
     _define(
@@ -85,18 +107,23 @@ def define_seed_flag() -> None:
 
 def define_attack_size_flags() -> None:
     """``--num_examples`` and ``--shard_size``."""
-    _define(
-        flags.DEFINE_integer,
-        "num_examples",
-        None,
-        "attack only this many images, the first ones (default: all)",
-        lower_bound=1,
-    )
+    define_num_examples_flag()
     _define(
         flags.DEFINE_integer,
         "shard_size",
         5000,
         "examples a file; an interrupted run resumes after the last complete file",
+        lower_bound=1,
+    )
+
+
+def define_num_examples_flag() -> None:
+    """``--num_examples``."""
+    _define(
+        flags.DEFINE_integer,
+        "num_examples",
+        None,
+        "attack only this many images, the first ones (default: all)",
         lower_bound=1,
     )
 

@@ -8,6 +8,8 @@ from tfblindspots.experiments.markdown import (
     robust_accuracy_table,
 )
 from tfblindspots.experiments.networks import NETWORKS
+from tfblindspots.experiments.pool_training import PoolTrainingConfig, train_with_pools
+from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
 from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
 from tfblindspots.experiments.training import TrainingConfig, train_network
@@ -17,11 +19,14 @@ from tfblindspots.experiments.units import UnitsConfig, inspect_units
 __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
+    "PoolTrainingConfig",
+    "RegularizersConfig",
     "ReproductionConfig",
     "TrainingConfig",
     "TrainingSetsConfig",
     "UnitsConfig",
     "coherence_table",
+    "compare_regularizers",
     "compare_training_sets",
     "distinct_names",
     "error_table",
@@ -32,4 +37,5 @@ __all__ = [
     "reproduce",
     "robust_accuracy_table",
     "train_network",
+    "train_with_pools",
 ]

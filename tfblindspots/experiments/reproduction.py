@@ -10,6 +10,7 @@ from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE
 from tfblindspots.experiments.networks import NETWORKS, NetworksConfig, compare_networks
+from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import (
     NOISE_STDDEVS,
@@ -21,13 +22,14 @@ from tfblindspots.models import get_definition
 from tfblindspots.reports import write_report
 
 # E1, E2 and E4 look at the same networks and sets, and are run together.
-EXPERIMENTS = ("E1", "E2", "E3", "E4", "E5")
+EXPERIMENTS = ("E1", "E2", "E3", "E4", "E5", "E7")
 _DIRECTORIES = {
     "E1": "networks",
     "E2": "networks",
     "E3": "training_sets",
     "E4": "networks",
     "E5": "units",
+    "E7": "regularizers",
 }
 HALVES = ("train[:50%]", "train[50%:]")
 # E5: Conv's layers between its input and its logits, and the network in whose features images are
@@ -44,7 +46,7 @@ class ReproductionConfig:
       experiments: which of ``EXPERIMENTS``.
       models: names of the networks of E1, E2 and E4, in the order of the tables.
       seed: of every random number where there is one run.
-      num_seeds: runs of the experiments that are repeated (E3); their seeds are 0, 1, ...
+      num_seeds: runs of the experiments that are repeated (E3, E7); their seeds are 0, 1, ...
       amplify_to: distortion of the amplified sets of E3.
       num_examples: attack the first images only; None for all.
       shard_size: examples a file of an adversarial set.
@@ -99,6 +101,7 @@ def reproduce(
         "networks": _networks,
         "training_sets": _training_sets,
         "units": _units,
+        "regularizers": _regularizers,
     }
     for directory in wanted:
         run[directory](config, load, root / directory, progress)
@@ -166,3 +169,18 @@ def _units(
             reference=(directory / "saved_models" / name, layer),
             progress=progress,
         )
+
+
+def _regularizers(
+    config: ReproductionConfig,
+    load: Callable[[str], ImageDataset],
+    directory: Path,
+    progress: bool,
+) -> None:
+    compare_regularizers(
+        RegularizersConfig(tuple(range(config.num_seeds)), num_examples=config.num_examples),
+        load("train"),
+        load("test"),
+        directory,
+        progress=progress,
+    )

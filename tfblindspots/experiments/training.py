@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from tfblindspots.data import ImageDataset
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.models import (
     ASSETS,
+    ModelDefinition,
     export_saved_model,
     get_definition,
     load_classifier,
     predict_classes,
 )
-from tfblindspots.training import train
+from tfblindspots.training import TrainingResult, train
+
+KIND = "saved_model"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def train_network(
     directory = Path(output_dir)
     job = Job(
         directory,
-        "saved_model",
+        KIND,
         {
             **dataclasses.asdict(config),
             "dataset": train_set.name,
@@ -88,37 +92,62 @@ def train_network(
             max_iterations=config.max_iterations,
             progress=progress,
         )
-        classifier = load_classifier(result.model, name=definition.name)
-        errors = {
-            name: error_rate(predict_classes(classifier, images.images), images.labels)._asdict()
-            for name, images in (("train_error", train_set), ("test_error", test_set))
-        }
-        manifest = build_manifest(
-            job.kind,
+        manifest = export_network(
+            directory,
+            definition,
+            result,
+            train_set,
+            test_set,
             flags=job.flags,
-            seed=config.seed,
             inputs=job.inputs,
             seconds=time.perf_counter() - start,
-            name=definition.name,
-            title=definition.title,
-            dataset=train_set.name,
-            num_classes=train_set.num_classes,
-            class_names=train_set.class_names,
-            weight_decays=dict(definition.weight_decays),
-            **errors,
-            converged=result.converged,
-            iterations=result.iterations,
-            evaluations=result.evaluations,
-            loss=result.loss,
-            train_seconds=round(result.seconds, 3),
-            message=result.message,
         )
-        export_saved_model(result.model, directory, manifest)
     finally:
         # The directory was made before the work, to fail early; a SavedModel appears in it at once
         # or not at all.
         if not any(directory.iterdir()):
             directory.rmdir()
+    return manifest
+
+
+def export_network(
+    directory: Path,
+    definition: ModelDefinition,
+    result: TrainingResult,
+    train_set: ImageDataset,
+    test_set: ImageDataset,
+    *,
+    flags: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """Measures a trained network and exports it; arguments and manifest as ``train_network``."""
+    classifier = load_classifier(result.model, name=definition.name)
+    errors = {
+        name: error_rate(predict_classes(classifier, images.images), images.labels)._asdict()
+        for name, images in (("train_error", train_set), ("test_error", test_set))
+    }
+    manifest = build_manifest(
+        KIND,
+        flags=flags,
+        seed=flags["seed"],
+        inputs=inputs,
+        seconds=seconds,
+        name=definition.name,
+        title=definition.title,
+        dataset=train_set.name,
+        num_classes=train_set.num_classes,
+        class_names=train_set.class_names,
+        weight_decays=dict(definition.weight_decays),
+        **errors,
+        converged=result.converged,
+        iterations=result.iterations,
+        evaluations=result.evaluations,
+        loss=result.loss,
+        train_seconds=round(result.seconds, 3),
+        message=result.message,
+    )
+    export_saved_model(result.model, directory, manifest)
     return manifest
 
 

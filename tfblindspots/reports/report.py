@@ -22,6 +22,7 @@ from tfblindspots.reports.pictures import (
     write_pictures,
 )
 from tfblindspots.reports.reading import RESULTS, no_results, read_results
+from tfblindspots.reports.regularizers import regularizers_section
 from tfblindspots.reports.results import Results
 from tfblindspots.reports.sections import Section
 from tfblindspots.reports.training_sets import training_sets_section
@@ -29,6 +30,8 @@ from tfblindspots.reports.units import units_section
 from tfblindspots.reports.verdicts import judge
 
 NETWORKS = "networks"  # directory of E1, E2 and E4
+# Of the other experiments, in the order of the report.
+SECTIONS = (training_sets_section, units_section, regularizers_section)
 HTML = "report.html"
 MARKDOWN = "report.md"
 _MARKDOWN_SYNTAX = re.compile(r"([\\`*_\[\]{}|~#$])")
@@ -43,7 +46,8 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
 
     Args:
       output_dir: directory with what each experiment wrote, in ``networks`` (E1, E2, E4),
-        ``training_sets`` (E3), ``units`` (E5); the report is written there too.
+        ``training_sets`` (E3), ``units`` (E5), ``regularizers`` (E7); the report is
+        written there too.
 
     Returns:
       The path of ``report.html``.
@@ -53,7 +57,7 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
         form.
     """
     root = Path(output_dir)
-    made = (make(root) for make in (training_sets_section, units_section))
+    made = (make(root) for make in SECTIONS)
     sections = [section for section in made if section is not None]
     networks = root / NETWORKS
     with_networks = (networks / RESULTS).is_file() or not sections

@@ -1,0 +1,220 @@
+"""Trains a network with adversarial pools, measures it, exports it and its pools (E7)."""
+
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfblindspots.adversarial_sets import write_adversarial_set
+from tfblindspots.analysis import error_rate, summarize_distortions
+from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
+from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.data import ImageDataset
+from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.training import describe, export_network
+from tfblindspots.models import Classifier, get_definition, load_classifier, predict_classes
+from tfblindspots.training import (
+    AdversarialPool,
+    LayerChain,
+    PoolConfig,
+    Regularization,
+    fit_with_pools,
+    places,
+)
+
+RESULTS = "results.json"
+SAVED_MODEL = "saved_model"
+POOLS = "pools"
+
+
+@dataclass(frozen=True)
+class PoolTrainingConfig:
+    """What a network trained with pools depends on, besides its data.
+
+    Attributes:
+      model: a name that ``get_definition`` knows; a chain of layers, such as ``"fc100-100-10"``.
+      layers: whose outputs have a pool: ``"images"`` and names of hidden layers. None: the
+        images and every layer of sigmoid units.
+      pool: what each pool holds.
+      regularization: besides pools; the definition's own weight decays have no part in it.
+      seed: of the initial weights and of every draw.
+      epochs: passes over the images; None: 40, more for small datasets.
+      num_examples: attack the first test images only, to measure distortions; None for all.
+    """
+
+    model: str
+    layers: tuple[str, ...] | None = None
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    regularization: Regularization = field(default_factory=Regularization)
+    seed: int = 0
+    epochs: int | None = None
+    num_examples: int | None = None
+
+
+def train_with_pools(
+    config: PoolTrainingConfig,
+    train_set: ImageDataset,
+    test_set: ImageDataset,
+    output_dir: str | os.PathLike[str],
+    *,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Trains a network with pools, or finds it already there.
+
+    Args:
+      config: the network and how it is trained.
+      train_set: images that it is trained on.
+      test_set: images that it is measured on: error, and minimum distortion, untargeted.
+      output_dir: gets ``saved_model``, each pool as the adversarial set ``pools/LAYER``,
+        ``results.json`` and ``manifest.json``.
+      progress: show progress bars.
+
+    Returns:
+      What ``results.json`` holds: ``train_error`` and ``test_error`` (``ErrorRate`` as a
+      dictionary), ``distortion`` (see ``summarize_distortions``), ``curve`` with the ``loss`` and
+      the ``test_error`` after each epoch, ``pools`` with what each of them held and cost,
+      ``steps`` and ``seconds``.
+
+    Raises:
+      InputError: the model or a layer is unknown; a pool would not fit in memory; the images do not
+        fit the model; the directory holds other files or results of other settings.
+    """
+    definition = get_definition(config.model)
+    height, width, channels = train_set.images.shape[1:]
+    model = definition.build((height, width, channels), train_set.num_classes, config.seed)
+    chain = LayerChain(model)
+    layers = places(chain) if config.layers is None else config.layers
+    pools = [
+        AdversarialPool(chain, place, config.pool, len(train_set.labels))
+        for place in dict.fromkeys(layers)
+    ]
+    directory = Path(output_dir)
+    job = Job(
+        directory,
+        "pool_training",
+        _flags(config, layers, train_set, test_set),
+        {"train_set": describe(train_set), "test_set": describe(test_set)},
+    )
+    if job.finished(parts=[RESULTS, SAVED_MODEL]):
+        return read_json(directory / RESULTS)
+    start = time.perf_counter()
+    with job.claim(allowed=[SAVED_MODEL, POOLS, RESULTS]):
+        # What an interrupted run left belongs to another training, be it of the same settings.
+        for name in (SAVED_MODEL, POOLS):
+            shutil.rmtree(directory / name, ignore_errors=True)
+        classifier = load_classifier(model, name=definition.name)
+        curve: list[dict[str, float]] = []
+
+        def after_epoch(loss: float) -> None:
+            predictions = predict_classes(classifier, test_set.images)
+            error = error_rate(predictions, test_set.labels).rate
+            curve.append({"loss": loss, "test_error": error})
+
+        trained = fit_with_pools(
+            chain,
+            train_set.images,
+            train_set.labels,
+            pools,
+            config.regularization,
+            seed=config.seed,
+            epochs=config.epochs,
+            after_epoch=after_epoch,
+            progress=progress,
+        )
+        exported = export_network(
+            directory / SAVED_MODEL,
+            dataclasses.replace(definition, weight_decays={}, trainer="pools"),
+            trained,
+            train_set,
+            test_set,
+            flags=job.flags,
+            inputs=job.inputs,
+            seconds=trained.seconds,
+        )
+        results = {
+            "flags": job.flags,
+            "dataset": test_set.name,
+            "train_error": exported["train_error"],
+            "test_error": exported["test_error"],
+            "distortion": _distortion(classifier, test_set, config.num_examples),
+            "curve": curve,
+            "steps": trained.evaluations,
+            "train_seconds": trained.seconds,
+            "pools": {
+                pool.place: _export(pool, trained.evaluations, train_set, directory / POOLS)
+                for pool in pools
+            },
+            "seconds": time.perf_counter() - start,
+        }
+        manifest = build_manifest(
+            job.kind,
+            flags=job.flags,
+            seed=config.seed,
+            inputs=job.inputs,
+            seconds=results["seconds"],
+        )
+        write_json(directory / RESULTS, results)
+        write_json(directory / MANIFEST, manifest)
+    return results
+
+
+def _flags(
+    config: PoolTrainingConfig,
+    layers: Sequence[str],
+    train_set: ImageDataset,
+    test_set: ImageDataset,
+) -> dict[str, Any]:
+    return {
+        "model": config.model,
+        "dataset": train_set.name,
+        "split": train_set.split,
+        "test_split": test_set.split,
+        "pool_layers": ",".join(layers),
+        **{f"pool_{name}": value for name, value in dataclasses.asdict(config.pool).items()},
+        **dataclasses.asdict(config.regularization),
+        "seed": config.seed,
+        "epochs": config.epochs,
+        "num_examples": config.num_examples,
+    }
+
+
+def _distortion(
+    classifier: Classifier, test_set: ImageDataset, num_examples: int | None
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    found = find_adversarial_examples(
+        classifier,
+        test_set.images[:num_examples],
+        test_set.labels[:num_examples],
+        AttackConfig(target="untargeted"),
+    )
+    return summarize_distortions(found._asdict(), time.perf_counter() - start)
+
+
+def _export(
+    pool: AdversarialPool, steps: int, train_set: ImageDataset, directory: Path
+) -> dict[str, Any]:
+    """Writes a pool as an adversarial set; what there is to say of it."""
+    count, still = int(pool.count.numpy()), None
+    # A training that ended before the first renewal leaves none.
+    if count:
+        examples = pool.examples(train_set.images, train_set.labels, train_set.indices)
+        still = float(examples.success.mean())
+        write_adversarial_set(
+            directory / pool.place,
+            examples,
+            model=pool.model,
+            class_names=train_set.class_names,
+            source_split=train_set.source_split,
+        )
+    return {
+        "size": count,
+        "still_adversarial": still,
+        "made": pool.made,
+        "evaluations": pool.evaluations,
+        "evaluations_per_step": pool.evaluations / steps,
+    }
