@@ -32,6 +32,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     def units(model, dataset, config, directory, *, reference, progress):  # type: ignore[no-untyped-def]
         calls.append(("units", model.name, dataset.split, config.layer, directory.name))
 
+    def regularizers(config, train_set, test_set, directory, *, progress):  # type: ignore[no-untyped-def]
+        splits = [train_set.split, test_set.split]
+        calls.append(("regularizers", config.seeds, config.num_examples, splits, directory.name))
+
     def report(directory: Path) -> Path:
         calls.append(("report",))
         return directory / "report.html"
@@ -40,12 +44,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     monkeypatch.setattr(reproduction, "compare_training_sets", training_sets)
     monkeypatch.setattr(reproduction, "train_network", train)
     monkeypatch.setattr(reproduction, "inspect_units", units)
+    monkeypatch.setattr(reproduction, "compare_regularizers", regularizers)
     monkeypatch.setattr(reproduction, "write_report", report)
     return calls
 
 
 def test_all_experiments_run_in_order(calls: list[tuple[Any, ...]], tmp_path: Path) -> None:
-    config = ReproductionConfig(num_seeds=2, amplify_to=0.2)
+    config = ReproductionConfig(num_seeds=2, num_examples=9, amplify_to=0.2)
     assert reproduce(config, LOAD, tmp_path) == tmp_path / "report.html"
     halves = ["train[:50%]", "train[50%:]"]
     assert calls == [
@@ -55,6 +60,7 @@ def test_all_experiments_run_in_order(calls: list[tuple[Any, ...]], tmp_path: Pa
         ("train", "fc100-100-10", Path("units/saved_models/fc100-100-10")),
         ("units", "conv", "test", "max_pooling", "max_pooling"),
         ("units", "conv", "test", "hidden_1", "hidden_1"),
+        ("regularizers", (0, 1), 9, ["train", "test"], "regularizers"),
         ("report",),
     ]
 
@@ -64,6 +70,7 @@ def test_all_experiments_run_in_order(calls: list[tuple[Any, ...]], tmp_path: Pa
     [
         (("E3",), ["training_sets", "report"]),
         (("E4", "E2"), ["networks", "report"]),
+        (("E7",), ["regularizers", "report"]),
         (("E5", "E1"), ["train", "train", "units", "units", "networks", "report"]),
     ],
 )
