@@ -1,6 +1,7 @@
 """Trains a network with adversarial pools, measures it, exports it and its pools (E7)."""
 
 import dataclasses
+import functools
 import os
 import shutil
 import time
@@ -16,8 +17,9 @@ from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe, export_network
-from tfblindspots.models import Classifier, get_definition, load_classifier, predict_classes
+from tfblindspots.models import Classifier, get_definition, predict_classes
 from tfblindspots.training import (
+    IMAGES,
     AdversarialPool,
     LayerChain,
     PoolConfig,
@@ -85,8 +87,9 @@ def train_with_pools(
     """
     definition = get_definition(config.model)
     height, width, channels = train_set.images.shape[1:]
-    model = definition.build((height, width, channels), train_set.num_classes, config.seed)
-    chain = LayerChain(model)
+    shape = (height, width, channels), train_set.num_classes
+    chain = _chain(config.model, *shape)
+    chain.model.set_weights(definition.build(*shape, config.seed).get_weights())
     layers = places(chain) if config.layers is None else config.layers
     pools = [
         AdversarialPool(chain, place, config.pool, len(train_set.labels))
@@ -106,7 +109,7 @@ def train_with_pools(
         # What an interrupted run left belongs to another training, be it of the same settings.
         for name in (SAVED_MODEL, POOLS):
             shutil.rmtree(directory / name, ignore_errors=True)
-        classifier = load_classifier(model, name=definition.name)
+        classifier = chain.classifier(IMAGES)
         curve: list[dict[str, float]] = []
 
         def after_epoch(loss: float) -> None:
@@ -160,6 +163,12 @@ def train_with_pools(
         write_json(directory / RESULTS, results)
         write_json(directory / MANIFEST, manifest)
     return results
+
+
+@functools.lru_cache(maxsize=1)
+def _chain(model: str, image_shape: tuple[int, int, int], num_classes: int) -> LayerChain:
+    """Kept with what is compiled for it: of many trainings of a network only the first waits."""
+    return LayerChain(get_definition(model).build(image_shape, num_classes, 0))
 
 
 def _flags(

@@ -20,7 +20,7 @@ from tfblindspots.attacks import (
     rms_distortion,
 )
 from tfblindspots.errors import InputError
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import predict_classes
 from tfblindspots.training.layer_chain import IMAGES, LayerChain
 
 # Of the machine's memory, what a pool may take.
@@ -79,21 +79,12 @@ class AdversarialPool:
         self.shape = chain.shape(place)
         _check_memory(place, config.size, math.prod(self.shape))
         self.size = min(config.size, count)
-        # To the attack a vector of activations is an image of one row.
-        image_shape = self.shape if len(self.shape) == 3 else (1, 1, math.prod(self.shape))
         self._chain = chain
         # Concrete, so that one pool after another is no retracing to TensorFlow.
         self._below = tf.function(
             lambda images: chain.below(images, place), autograph=False
         ).get_concrete_function(tf.TensorSpec([None, *chain.shape(IMAGES)], tf.float32))
-        self._classifier = Classifier(
-            name=f"{self.model} above {place}",
-            logits=lambda points: chain.above(tf.reshape(points, [-1, *self.shape]), place),
-            image_shape=image_shape,
-            num_classes=chain.model.outputs[0].shape[-1],
-            fingerprint="",  # its weights change with every step
-            probabilities=False,
-        )
+        self._classifier = chain.classifier(place)
         # Perturbations, and the images that they belong to: activations of a layer drift while the
         # layers below it learn, and what is added to them stays apt for longer than their sum.
         self._changes = tf.Variable(tf.zeros([self.size, *self.shape]), trainable=False)

@@ -1,11 +1,13 @@
 """A network as a chain of layers, so that training can enter it at any of them."""
 
 import itertools
+import math
 
 import keras
 import tensorflow as tf
 
 from tfblindspots.errors import InputError
+from tfblindspots.models import Classifier
 
 IMAGES = "images"
 
@@ -23,6 +25,7 @@ class LayerChain:
           InputError: the model is not a chain.
         """
         self.model = model
+        self._classifiers: dict[str, Classifier] = {}
         self.layers = model.layers[1:]
         links = itertools.pairwise(model.layers)
         if not all(after.input is before.output for before, after in links):
@@ -39,6 +42,24 @@ class LayerChain:
         """The shape of one example there."""
         tensor = self.model.inputs[0] if place == IMAGES else self.model.get_layer(place).output
         return tuple(tensor.shape[1:])
+
+    def classifier(self, place: str) -> Classifier:
+        """What follows a place, as the attack takes it: a vector is an image of one row.
+
+        It is the same object for the same place, so that what was compiled for it serves as long as
+        the chain does, whatever its weights become.
+        """
+        if place not in self._classifiers:
+            shape = self.shape(place)
+            self._classifiers[place] = Classifier(
+                name=f"{self.model.name} above {place}",
+                logits=lambda points: self.above(tf.reshape(points, [-1, *shape]), place),
+                image_shape=shape if len(shape) == 3 else (1, 1, math.prod(shape)),
+                num_classes=self.model.outputs[0].shape[-1],
+                fingerprint="",  # changes with every step of training
+                probabilities=False,
+            )
+        return self._classifiers[place]
 
     def below(self, images: tf.Tensor, place: str) -> tf.Tensor:
         """Images [N, H, W, C] to what they are at a place [N, ...]."""
