@@ -84,7 +84,8 @@ def _section(results: Mapping[str, Any]) -> Section:
             Part(
                 "What each gives",
                 key="mean of the seeds; [low, high]: its 95 % interval by Student’s t; exact "
-                f"intervals of every run are in {RESULTS}",
+                f"intervals of every run are in {RESULTS}; evaluations a step: of value and "
+                "gradient for one example each, spent on making examples, beside the step’s own",
                 table=_table(variants),
             ),
             Part(
