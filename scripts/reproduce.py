@@ -31,7 +31,9 @@ flags.DEFINE_list("models", None, "networks of E1, E2 and E4 (default: the paper
 flags.DEFINE_integer(
     "num_seeds", 5, "runs of the experiments that are repeated (E3, E7)", lower_bound=1
 )
-cli.define_amplification_flag("E3: distortion of the amplified sets (default: 0.1)")
+cli.define_amplification_flag(
+    "E3: distortion of the amplified sets (default: 0.1; digits need 0.2)"
+)
 cli.define_attack_size_flags()
 cli.define_output_flag("networks, sets and report")
 cli.define_seed_flag()

@@ -46,7 +46,8 @@ def test_it_trains_exports_and_says_what_pools_cost(run_script: RunScript, tmp_p
     [
         ({"pool_layers": "hiden_1"}, "no hidden layer 'hiden_1'; expected images or one of"),
         ({"pixel_dropout": "1"}, "pixel_dropout is 1.0; expected 0 or more, below 1."),
-        ({"pool_size": 10**12}, "a pool of 1,000,000,000,000 examples of images, 64 numbers each"),
+        ({"pool_share": 1e8}, "pool share is 100000000.0; expected at most 100."),
+        ({"model": "ae20-10"}, "has a code that is trained without labels, before anything else"),
     ],
 )
 def test_it_refuses_in_one_line(
@@ -54,10 +55,7 @@ def test_it_refuses_in_one_line(
 ) -> None:
     outcome = run_script(
         "train_with_pool",
-        model="fc9-10",
-        dataset="digits",
-        output_dir=tmp_path / "out",
-        **flags,
+        **{"model": "fc9-10", "dataset": "digits", "output_dir": tmp_path / "out"} | flags,
     )
     assert outcome.status == 1
     assert outcome.err.startswith("error: ") and outcome.err.count("\n") == 1

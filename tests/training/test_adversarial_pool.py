@@ -10,7 +10,14 @@ from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset, load_dataset
 from tfblindspots.errors import InputError
 from tfblindspots.models import get_definition, load_classifier
-from tfblindspots.training import AdversarialPool, LayerChain, PoolConfig, fit_with_pools, places
+from tfblindspots.training import (
+    AdversarialPool,
+    LayerChain,
+    PoolConfig,
+    fit_with_pools,
+    make_pools,
+    places,
+)
 from tfblindspots.training.fit_with_pools import Regularization
 
 CONFIG = PoolConfig(size=50, renewal=30, distortion=0.02)
@@ -167,14 +174,20 @@ def test_a_pool_that_does_not_fit_in_memory_is_refused(
     chain: LayerChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sysconf", lambda name: 2**15)  # pages, and the size of one: 1 GiB
-    config = PoolConfig(size=2**22)
+    config = PoolConfig(size=2**21)
     expected = (
-        r"a pool of 4,194,304 examples of images, 64 numbers each, takes 1.0 GiB of this machine's "
-        r"1.0; expected at most 50%"
+        r"pools of 2,097,152 examples of images, hidden_1 take 0.7 GiB of this machine's 1.0; "
+        r"expected at most 50%. Make them smaller, or name fewer layers."
     )
     with pytest.raises(InputError, match=expected):
-        AdversarialPool(chain, "images", config, 100)
-    AdversarialPool(chain, "hidden_2", config, 100)
+        make_pools(chain, ["images", "hidden_1"], config, 10**9)
+    # There are no more than images.
+    assert len(make_pools(chain, ["images", "hidden_1"], config, 100)) == 2
+
+
+def test_a_batch_holds_a_sane_share() -> None:
+    with pytest.raises(InputError, match=r"pool share is 100000000.0; expected at most 100."):
+        PoolConfig(share=1e8)
 
 
 @pytest.mark.parametrize("name", ["size", "renewal", "interval", "share", "distortion"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from absl import logging
 
 from tfblindspots.adversarial_sets import AdversarialSet
 from tfblindspots.analysis import ImageSet, gaussian_noise
@@ -83,6 +84,16 @@ def amplified_images(adversarial_set: AdversarialSet, name: str, distortion: flo
     """
     plain = adversarial_images(adversarial_set, name)
     examples = adversarial_set.examples
+    larger = np.count_nonzero(examples["distortion"] > distortion)
+    if larger:
+        logging.warning(
+            "%d of %d perturbations of %s are larger than %g: they are made smaller, and no longer "
+            "fool its model. Amplify to more.",
+            larger,
+            len(examples["distortion"]),
+            name,
+            distortion,
+        )
     images = amplify(examples["original"], examples["image"], distortion)
     found = rms_distortion(examples["original"], images)[examples["success"] == 1]
     return dataclasses.replace(

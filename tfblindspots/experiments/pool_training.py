@@ -15,6 +15,7 @@ from tfblindspots.analysis import error_rate, summarize_distortions
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe, export_network
 from tfblindspots.models import Classifier, get_definition, predict_classes
@@ -25,6 +26,7 @@ from tfblindspots.training import (
     PoolConfig,
     Regularization,
     fit_with_pools,
+    make_pools,
     places,
 )
 
@@ -42,7 +44,8 @@ class PoolTrainingConfig:
       layers: whose outputs have a pool: ``"images"`` and names of hidden layers. None: the
         images and every layer of sigmoid units.
       pool: what each pool holds.
-      regularization: besides pools; the definition's own weight decays have no part in it.
+      regularization: besides pools; the definition's own weight decays and dropout have no part
+        in it.
       seed: of the initial weights and of every draw.
       epochs: passes over the images; None: 40, more for small datasets.
       num_examples: attack the first test images only, to measure distortions; None for all.
@@ -82,19 +85,22 @@ def train_with_pools(
       ``steps`` and ``seconds``.
 
     Raises:
-      InputError: the model or a layer is unknown; a pool would not fit in memory; the images do not
-        fit the model; the directory holds other files or results of other settings.
+      InputError: the model or a layer is unknown, or the model is trained in parts; the pools would
+        not fit in memory; the images do not fit the model; the directory holds other
+        files or results of other settings.
     """
     definition = get_definition(config.model)
+    if definition.trainer == "autoencoder":
+        raise InputError(
+            f"model {config.model} has a code that is trained without labels, before anything "
+            "else; expected a network that is trained as a whole, such as fc100-100-10 or conv."
+        )
     height, width, channels = train_set.images.shape[1:]
     shape = (height, width, channels), train_set.num_classes
     chain = _chain(config.model, *shape)
     chain.model.set_weights(definition.build(*shape, config.seed).get_weights())
-    layers = places(chain) if config.layers is None else config.layers
-    pools = [
-        AdversarialPool(chain, place, config.pool, len(train_set.labels))
-        for place in dict.fromkeys(layers)
-    ]
+    layers = tuple(dict.fromkeys(places(chain) if config.layers is None else config.layers))
+    pools = make_pools(chain, layers, config.pool, len(train_set.labels))
     directory = Path(output_dir)
     job = Job(
         directory,
@@ -103,7 +109,10 @@ def train_with_pools(
         {"train_set": describe(train_set), "test_set": describe(test_set)},
     )
     if job.finished(parts=[RESULTS, SAVED_MODEL]):
-        return read_json(directory / RESULTS)
+        results = read_json(directory / RESULTS)
+        filled = [place for place, notes in results["pools"].items() if notes["size"]]
+        job.finished(parts=[f"{POOLS}/{place}" for place in filled])
+        return results
     start = time.perf_counter()
     with job.claim(allowed=[SAVED_MODEL, POOLS, RESULTS]):
         # What an interrupted run left belongs to another training, be it of the same settings.

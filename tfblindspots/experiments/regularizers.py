@@ -24,8 +24,8 @@ from tfblindspots.training import IMAGES, PoolConfig, Regularization
 MODEL = "fc100-100-10"
 RESULTS = "results.json"
 _NO_POOLS: tuple[str, ...] = ()
-# What is compared: layers with a pool, and what else regularises. Strengths as good as any tried on
-# the last 10,000 of MNIST's training images.
+# What is compared: layers with a pool, and what else regularises. The strengths were the best
+# of those tried on the last 10,000 of MNIST's training images.
 VARIANTS: Mapping[str, tuple[tuple[str, ...], Regularization]] = {
     "none": (_NO_POOLS, Regularization()),
     "weight_decay": (_NO_POOLS, Regularization(weight_decay=5e-5)),
@@ -65,7 +65,7 @@ def compare_regularizers(
     """Trains FC100-100-10 in every way for each seed, and compares errors and distortions.
 
     Whatever an earlier run with the same settings has finished is taken as it is. With the same
-    seed all variants start from the same weights and see the same batches.
+    seed all variants start from the same weights.
 
     Args:
       config: what to do.

@@ -166,15 +166,17 @@ def inspect_units(
 
 
 def _check(config: UnitsConfig, dataset: ImageDataset, layer: Layer) -> None:
-    if not 2 <= config.top <= len(dataset.labels):
+    if not 2 <= config.top < len(dataset.labels):
         raise InputError(
             f"the top {config.top} images were asked for, and {dataset.name} {dataset.split} has "
-            f"{len(dataset.labels)}; expected 2 to that many."
+            f"{len(dataset.labels)}; expected at least 2, and fewer than that."
         )
     if len(config.units or (0, 0)) < 2 or min(config.num_units, config.num_directions) < 2:
         raise InputError(
             "fewer than two units or directions cannot be compared; expected at least 2 of each."
         )
+    if len(set(config.units or ())) < len(config.units or ()):
+        raise InputError("a unit is named more than once; expected each once.")
     wrong = [unit for unit in config.units or () if not 0 <= unit < layer.size]
     if wrong:
         raise InputError(

@@ -53,9 +53,15 @@ def read_results(output_dir: str | os.PathLike[str]) -> Results:
         ) from None
 
 
-def no_results(dataset: str) -> Results:
-    """What there is where the experiments on the paper's networks were not run."""
-    return _results({"dataset": dataset}, {})
+def no_results(dataset: str, manifest: Mapping[str, Any]) -> Results:
+    """What there is where the experiments on the paper's networks were not run.
+
+    Args:
+      dataset: of the other experiments.
+      manifest: of one of them, for the versions.
+    """
+    versions = {name: manifest.get(name) for name in ("version", "libraries")}
+    return _results({"dataset": dataset}, versions)
 
 
 def _results(found: Any, provenance: Mapping[str, Any]) -> Results:

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from tfblindspots.artifacts import MANIFEST, atomic_path
+from tfblindspots.artifacts import MANIFEST, atomic_path, read_json
 from tfblindspots.reports import cross_tables, formatting, paper, tables
 from tfblindspots.reports.claims import Claim, Verdict
 from tfblindspots.reports.pictures import (
@@ -61,7 +61,12 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
     sections = [section for section in made if section is not None]
     networks = root / NETWORKS
     with_networks = (networks / RESULTS).is_file() or not sections
-    results = read_results(networks) if with_networks else no_results(sections[0].dataset)
+    if with_networks:
+        results = read_results(networks)
+    else:
+        manifest = (root / sections[0].sources[0]).parent / MANIFEST
+        found = read_json(manifest) if manifest.is_file() else {}
+        results = no_results(sections[0].dataset, found)
     pictures = make_pictures(networks, results, root)
     content = {**_content(results, sections, with_networks), "pictures": pictures}
     for section in sections:
@@ -169,6 +174,11 @@ def _tally(claims: Sequence[Claim]) -> str:
 def _texts(results: Results, sections: Sequence[Section], with_networks: bool) -> dict[str, str]:
     own = (f"{NETWORKS}/{RESULTS}",) if with_networks else ()
     sources = [*own, *(source for section in sections for source in section.sources)]
+    sets = (
+        f"pictures and distributions of E1 and E4 from {NETWORKS}/{SETS}/TARGET/NETWORK; "
+        if with_networks
+        else ""
+    )
     command = f" The command was {results.command}." if results.command else ""
     return {
         "absent": "Not measured in this run.",
@@ -195,8 +205,7 @@ def _texts(results: Results, sections: Sequence[Section], with_networks: bool) -
             "and gradient are means for an image."
         ),
         "sources": (
-            f"Tables and verdicts come from {', '.join(sources)}; pictures and "
-            f"distributions of E1 and E4 from {NETWORKS}/{SETS}/TARGET/NETWORK; all pictures are "
+            f"Tables and verdicts come from {', '.join(sources)}; {sets}all pictures are "
             f"in {FIGURES}. The {MANIFEST} beside each of these says with what flags, versions and "
             f"data it was made.{command} The paper’s numbers: {paper.CITATION}, section 4, all "
             "measured on MNIST."

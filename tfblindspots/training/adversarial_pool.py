@@ -7,6 +7,7 @@ of each pool is replaced all the time by examples of the network as it is then.
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -25,6 +26,7 @@ from tfblindspots.training.layer_chain import IMAGES, LayerChain
 
 # Of the machine's memory, what a pool may take.
 _MEMORY_SHARE = 0.5
+_MOST_SHARE = 100
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class PoolConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"pool {name} is {value}; expected a number above 0.")
+        if self.share > _MOST_SHARE:
+            raise InputError(f"pool share is {self.share}; expected at most {_MOST_SHARE}.")
 
 
 class AdversarialPool:
@@ -69,15 +73,13 @@ class AdversarialPool:
           count: images that examples are made of.
 
         Raises:
-          InputError: there is no such layer, its activations may leave [0, 1], or the pool would
-            not fit in memory.
+          InputError: there is no such layer, or its activations may leave [0, 1].
         """
         _check_place(chain, place)
         self.place = place
         self.model = chain.model.name
         self.config = config
         self.shape = chain.shape(place)
-        _check_memory(place, config.size, math.prod(self.shape))
         self.size = min(config.size, count)
         self._chain = chain
         # Concrete, so that one pool after another is no retracing to TensorFlow.
@@ -223,12 +225,24 @@ def _check_place(chain: LayerChain, place: str) -> None:
         )
 
 
-def _check_memory(place: str, size: int, units: int) -> None:
-    needed = 4 * size * units
+def make_pools(
+    chain: LayerChain, layers: Sequence[str], config: PoolConfig, count: int
+) -> list[AdversarialPool]:
+    """Empty pools of some layers; arguments and errors as ``AdversarialPool``.
+
+    Raises:
+      InputError: all together they would not fit in memory.
+    """
+    for place in layers:
+        _check_place(chain, place)
+    numbers = sum(math.prod(chain.shape(place)) for place in layers)
+    size = min(config.size, count)
+    needed = 4 * size * numbers
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > _MEMORY_SHARE * available:
         raise InputError(
-            f"a pool of {size:,} examples of {place}, {units:,} numbers each, takes "
-            f"{needed / 2**30:,.1f} GiB of this machine's {available / 2**30:,.1f}; expected at "
-            f"most {_MEMORY_SHARE:.0%}. Make the pool smaller."
+            f"pools of {size:,} examples of {', '.join(layers)} take {needed / 2**30:,.1f} GiB of "
+            f"this machine's {available / 2**30:,.1f}; expected at most {_MEMORY_SHARE:.0%}. Make "
+            "them smaller, or name fewer layers."
         )
+    return [AdversarialPool(chain, place, config, count) for place in layers]

@@ -33,10 +33,8 @@ class LayerChain:
                 f"model {model.name} branches; expected a chain of layers, each of which takes the "
                 "output of the one before."
             )
-        # Flattened images are the images.
-        self.hidden = tuple(
-            layer.name for layer in self.layers[:-1] if not isinstance(layer, keras.layers.Flatten)
-        )
+        # Layers of units; what else there is reshapes, pools or drops.
+        self.hidden = tuple(layer.name for layer in self.layers[:-1] if hasattr(layer, "kernel"))
 
     def shape(self, place: str) -> tuple[int, ...]:
         """The shape of one example there."""
@@ -73,7 +71,8 @@ class LayerChain:
         Args:
           points: images, or activations of a hidden layer.
           place: where they are.
-          dropout: of the points, if they are images, and of every hidden layer's output above.
+          dropout: of the points, if they are images, and of every hidden layer's output above. The
+            model's own dropout layers do nothing.
         """
         first = self._number(place)
         if dropout and place == IMAGES:
