@@ -11,6 +11,12 @@ from tfblindspots.analysis.directions import (
 )
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.errors import ErrorRate, clopper_pearson, error_rate
+from tfblindspots.analysis.frame_bounds import (
+    FrameBounds,
+    convolution_bounds,
+    dense_bounds,
+    depthwise_bounds,
+)
 from tfblindspots.analysis.model_checks import MODEL_SAMPLE, check_model
 from tfblindspots.analysis.noise import gaussian_noise
 from tfblindspots.analysis.quality_card import make_quality_card
@@ -20,12 +26,16 @@ from tfblindspots.analysis.robust_accuracy import accuracy_at, robust_accuracy
 __all__ = [
     "MODEL_SAMPLE",
     "ErrorRate",
+    "FrameBounds",
     "ImageSet",
     "accuracy_at",
     "check_model",
     "clopper_pearson",
     "compare",
+    "convolution_bounds",
     "cross_error_table",
+    "dense_bounds",
+    "depthwise_bounds",
     "error_rate",
     "gaussian_noise",
     "label_coherence",
