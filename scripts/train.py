@@ -49,12 +49,7 @@ def main() -> None:
         f"{manifest['message']}"
     )
     for name in ("train", "test"):
-        error = manifest[f"{name}_error"]
-        print(
-            f"{name} error {formatting.percent(error['rate'])} "
-            f"{formatting.interval(error['low'], error['high'])}, {error['errors']} of "
-            f"{error['count']} images"
-        )
+        print(formatting.error_line(name, manifest[f"{name}_error"]))
     print(f"SavedModel: {FLAGS.output_dir}")
 
 

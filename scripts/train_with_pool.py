@@ -90,12 +90,7 @@ def main() -> None:
         f"{results['steps']:,} steps, {formatting.duration(results['train_seconds'])}"
     )
     for name in ("train", "test"):
-        error = results[f"{name}_error"]
-        print(
-            f"{name} error {formatting.percent(error['rate'])} "
-            f"{formatting.interval(error['low'], error['high'])}, {error['errors']} of "
-            f"{error['count']} images"
-        )
+        print(formatting.error_line(name, results[f"{name}_error"]))
     print(
         "mean minimum distortion of the test images, untargeted: "
         f"{formatting.distortion(results['distortion']['mean_distortion'])}"

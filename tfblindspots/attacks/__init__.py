@@ -1,6 +1,6 @@
 """Minimum-distortion attacks: objectives, success criteria, the search over c."""
 
-from tfblindspots.attacks.amplification import amplify, rms_distortion
+from tfblindspots.attacks.amplification import amplify, perturbation_sizes, rms_distortion
 from tfblindspots.attacks.attack import MISCLASSIFIED, find_adversarial_examples
 from tfblindspots.attacks.examples import SOLVERS, TARGETS, AdversarialExamples, AttackConfig
 
@@ -12,5 +12,6 @@ __all__ = [
     "AttackConfig",
     "amplify",
     "find_adversarial_examples",
+    "perturbation_sizes",
     "rms_distortion",
 ]

@@ -32,6 +32,26 @@ def amplify(originals: np.ndarray, images: np.ndarray, distortion: float) -> np.
     return np.clip(originals + scale * (images - originals), 0, 1)
 
 
+def perturbation_sizes(originals: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
+    """How large perturbations are, as an adversarial set's fields say it.
+
+    Args:
+      originals: float32 [N, ...].
+      images: the same shape.
+
+    Returns:
+      ``distortion`` (root mean square), ``l2`` (norm) and ``linf`` (largest change): float32 [N].
+    """
+    count = len(originals)
+    change = images.reshape(count, -1).astype(np.float64) - originals.reshape(count, -1)
+    l2 = np.sqrt(np.sum(change**2, axis=1))
+    return {
+        "distortion": (l2 / np.sqrt(change.shape[1])).astype(np.float32),
+        "l2": l2.astype(np.float32),
+        "linf": np.abs(change).max(axis=1).astype(np.float32),
+    }
+
+
 def rms_distortion(originals: np.ndarray, images: np.ndarray) -> np.ndarray:
     """The root mean square per pixel of each image's difference from its original (section 4.1).
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.attacks import search_state
+from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.examples import AdversarialExamples, AttackConfig
 from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss
 from tfblindspots.attacks.passes import changed, search_all
@@ -113,8 +114,6 @@ def find_adversarial_examples(
     prediction = np.where(predictions != labels, predictions, predict_classes(classifier, stored))
     success = np.where(target >= 0, prediction == target, prediction != labels)
     success |= predictions != labels
-    change = adversarial.astype(np.float64) - images.reshape(adversarial.shape)
-    l2 = np.sqrt(np.sum(change**2, axis=1))
     return AdversarialExamples(
         image=stored,
         original=images,
@@ -125,11 +124,9 @@ def find_adversarial_examples(
         success=success.astype(np.int64),
         index=indices.astype(np.int64),
         c=c,
-        distortion=(l2 / np.sqrt(change.shape[1])).astype(np.float32),
-        l2=l2.astype(np.float32),
-        linf=np.abs(change).max(axis=1).astype(np.float32),
         evaluations=evaluations,
         status=status,
+        **perturbation_sizes(images, stored),
     )
 
 

@@ -30,8 +30,8 @@ from tfblindspots.experiments.image_sets import (
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.markdown import error_table
 from tfblindspots.models import Classifier
+from tfblindspots.reports.reading import RESULTS
 
-RESULTS = "results.json"
 TABLE = "table.md"
 
 

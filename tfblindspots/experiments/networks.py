@@ -23,12 +23,12 @@ from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import get_definition, load_classifier
 from tfblindspots.reports import formatting
+from tfblindspots.reports.reading import RESULTS
 
 NETWORKS = ("fc10-1e-4", "fc10-1e-2", "fc10-1", "fc100-100-10", "fc200-200-10", "ae400-10")
 TARGETS = ("random", "untargeted")
 NOISE_STDDEVS = (0.1, 0.3, 1.0)  # the paper's, table 1 and figure 7
 
-RESULTS = "results.json"
 _MODELS = "saved_models"
 _SETS = "adversarial_sets"
 

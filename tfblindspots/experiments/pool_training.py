@@ -19,6 +19,7 @@ from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe, export_network
 from tfblindspots.models import Classifier, get_definition, predict_classes
+from tfblindspots.reports.reading import RESULTS
 from tfblindspots.training import (
     IMAGES,
     AdversarialPool,
@@ -30,7 +31,6 @@ from tfblindspots.training import (
     places,
 )
 
-RESULTS = "results.json"
 SAVED_MODEL = "saved_model"
 POOLS = "pools"
 

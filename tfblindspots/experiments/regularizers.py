@@ -19,10 +19,10 @@ from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.pool_training import PoolTrainingConfig, train_with_pools
 from tfblindspots.experiments.training import describe
 from tfblindspots.reports import formatting
+from tfblindspots.reports.reading import RESULTS
 from tfblindspots.training import IMAGES, PoolConfig, Regularization
 
 MODEL = "fc100-100-10"
-RESULTS = "results.json"
 _NO_POOLS: tuple[str, ...] = ()
 # What is compared: layers with a pool, and what else regularises. The strengths were the best
 # of those tried on the last 10,000 of MNIST's training images.

@@ -31,12 +31,12 @@ from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 from tfblindspots.reports import formatting
+from tfblindspots.reports.reading import RESULTS
 
 # Name here -> what it is, and the half that it is trained on.
 NETWORKS = {"M1": ("fc100-100-10", 0), "M2": ("fc123-456-10", 0), "M3": ("fc100-100-10", 1)}
 TARGETS = ("random", "untargeted")
 NOISE_STDDEVS = (0.06, 0.1)  # the paper's, table 4
-RESULTS = "results.json"
 _MODELS = "saved_models"
 _SETS = "adversarial_sets"
 

@@ -31,9 +31,9 @@ from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
 from tfblindspots.models import Layer, load_classifier, load_layer
 from tfblindspots.reports.figures import png
+from tfblindspots.reports.reading import RESULTS
 from tfblindspots.reports.unit_figures import coherence_figure, rows_figure
 
-RESULTS = "results.json"
 DISTRIBUTIONS = "coherence.png"
 # Kinds of directions, and the file of each one's pictures.
 KINDS = {

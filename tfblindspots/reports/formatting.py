@@ -1,6 +1,8 @@
 """How numbers are shown: as many digits as they can carry, and never a rounded 0 or 100 %."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,14 @@ def interval(low: float, high: float) -> str:
         for bound in (low, high)
     ]
     return f"[{', '.join(bounds)}]"
+
+
+def error_line(what: str, error: Mapping[str, Any]) -> str:
+    """An ``ErrorRate``, as a dictionary, in words: ``test error 2.05 % [1.8, 2.3], 205 of ...``."""
+    return (
+        f"{what} error {percent(error['rate'])} {interval(error['low'], error['high'])}, "
+        f"{error['errors']} of {error['count']} images"
+    )
 
 
 def short_percent(rate: float) -> str:

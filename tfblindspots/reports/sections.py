@@ -1,6 +1,6 @@
 """What an experiment's part of the report is made of, before it gets its markup."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,21 @@ def read_section_results(directory: Path) -> Mapping[str, Any] | None:
     """
     path = directory / RESULTS
     return read_json(path) if path.is_file() else None
+
+
+def read_section(directory: Path, make: Callable[[Mapping[str, Any]], Section]) -> Section | None:
+    """The section that ``make`` makes of a directory's results; None where there are none.
+
+    Raises:
+      InputError: the results do not have the form that the experiment writes.
+    """
+    results = read_section_results(directory)
+    if results is None:
+        return None
+    try:
+        return make(results)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise malformed(directory / RESULTS, error) from None
 
 
 def malformed(path: Path, error: Exception) -> InputError:

@@ -10,8 +10,7 @@ from tfblindspots.reports.sections import (
     RESULTS,
     Part,
     Section,
-    malformed,
-    read_section_results,
+    read_section,
 )
 from tfblindspots.reports.tables import Cell, Row, Table
 
@@ -33,13 +32,7 @@ def training_sets_section(root: Path) -> Section | None:
     Raises:
       InputError: the results do not have the form that the experiment writes.
     """
-    results = read_section_results(root / DIRECTORY)
-    if results is None:
-        return None
-    try:
-        return _section(results)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise malformed(root / DIRECTORY / RESULTS, error) from None
+    return read_section(root / DIRECTORY, _section)
 
 
 def _section(results: Mapping[str, Any]) -> Section:

@@ -18,6 +18,7 @@ from tfblindspots.attacks import (
     AdversarialExamples,
     AttackConfig,
     find_adversarial_examples,
+    perturbation_sizes,
     rms_distortion,
 )
 from tfblindspots.errors import InputError
@@ -178,8 +179,6 @@ class AdversarialPool:
         image = np.clip(original + change, 0, 1)
         label = labels[rows]
         before, after = (predict_classes(self._classifier, x) for x in (original, image))
-        change = image.astype(np.float64).reshape(count, -1) - original.reshape(count, -1)
-        l2 = np.linalg.norm(change, axis=1)
         return AdversarialExamples(
             image=image,
             original=original,
@@ -189,9 +188,7 @@ class AdversarialPool:
             target=np.full(count, -1, np.int64),
             success=(after != label).astype(np.int64),
             index=indices[rows].astype(np.int64),
-            distortion=(l2 / np.sqrt(change.shape[1])).astype(np.float32),
-            l2=l2.astype(np.float32),
-            linf=np.abs(change).max(axis=1).astype(np.float32),
+            **perturbation_sizes(original, image),
             **{name: values[:count] for name, values in self._notes.items()},
         )
 

@@ -12,7 +12,7 @@ import tqdm
 
 from tfblindspots.errors import InputError
 from tfblindspots.training.adversarial_pool import AdversarialPool
-from tfblindspots.training.layer_chain import Dropout, LayerChain
+from tfblindspots.training.layer_chain import IMAGES, Dropout, LayerChain
 from tfblindspots.training.objective import (
     check_finite,
     mean_cross_entropy,
@@ -99,7 +99,7 @@ def fit_with_pools(
             loss = 0.0
             for first, last in _stretches(begun, steps, pools):
                 for pool in pools:
-                    if (begun + first) and (begun + first) % pool.config.interval == 0:
+                    if _due(pool, begun + first):
                         pool.renew(images, labels, generator)
                 loss = float(advance(order, *map(tf.constant, (first, last, begun))))
             check_finite(loss, chain.model.name, epoch + 1)
@@ -121,14 +121,13 @@ def fit_with_pools(
     )
 
 
+def _due(pool: AdversarialPool, step: int) -> bool:
+    return step > 0 and step % pool.config.interval == 0
+
+
 def _stretches(begun: int, steps: int, pools: Sequence[AdversarialPool]) -> list[tuple[int, int]]:
     """The steps of an epoch from one renewal to the next: (first, last) with last exclusive."""
-    cuts = {
-        step
-        for step in range(1, steps)
-        for pool in pools
-        if (begun + step) % pool.config.interval == 0
-    }
+    cuts = {step for step in range(1, steps) for pool in pools if _due(pool, begun + step)}
     ends = [*sorted(cuts), steps]
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
@@ -174,7 +173,7 @@ def _compile(
             dropout = Dropout(*rates, key(number), algorithm) if any(rates) else None
             return mean_cross_entropy(classes, chain.above(points, place, dropout))
 
-        value = entropy(tf.gather(images, rows), tf.gather(labels, rows), "images", 0)
+        value = entropy(tf.gather(images, rows), tf.gather(labels, rows), IMAGES, 0)
         for number, pool in enumerate(pools):
             drawn = max(1, round(pool.config.share * size))
             points, classes = pool.draw(images, labels, drawn, key(2 * number + 1), algorithm)
