@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfblindspots.analysis import convolution_bounds, dense_bounds, depthwise_bounds
+from tfblindspots.analysis import convolution_bounds, dense_bounds
 from tfblindspots.errors import InputError
 
 
@@ -41,8 +41,8 @@ def test_dense_bounds_are_the_extreme_singular_values(shape: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])
-@pytest.mark.parametrize("kernel_size", [1, 2, 3, 5, 7])
-@pytest.mark.parametrize("image_size", [(6, 7), (9, 5)])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("image_size", [(6, 7), (5, 8)])
 def test_convolution_bounds_are_those_of_the_explicit_matrix(
     stride: int, kernel_size: int, image_size: tuple[int, int]
 ) -> None:
@@ -82,13 +82,33 @@ def test_no_zero_padded_layer_is_above_its_bound(padding: str, stride: int, dila
     assert 0.7 * upper < norm <= upper * (1 + 1e-5)
 
 
-def test_depthwise_bounds_are_those_of_the_layer_without_crossing_channels() -> None:
-    kernel = np.random.default_rng(7).normal(size=(3, 3, 3, 2))
-    full = np.zeros((3, 3, 3, 6))
-    for channel in range(3):
-        full[:, :, channel, 2 * channel : 2 * channel + 2] = kernel[:, :, channel]
+@pytest.mark.parametrize("groups", [2, 4])
+def test_groups_are_a_kernel_with_zeros_between_them(groups: int) -> None:
+    kernel = np.random.default_rng(7).normal(size=(3, 3, 4 // groups, 8))
+    full = np.zeros((3, 3, 4, 8))
+    for group in range(groups):
+        inputs = slice(4 // groups * group, 4 // groups * (group + 1))
+        outputs = slice(8 // groups * group, 8 // groups * (group + 1))
+        full[:, :, inputs, outputs] = kernel[..., outputs]
     expected = convolution_bounds(full, (6, 6))
-    assert depthwise_bounds(kernel, (6, 6)) == pytest.approx(expected, rel=1e-9)
+    assert convolution_bounds(kernel, (6, 6), groups=groups) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("outputs", [2, 9, 12])
+def test_a_transposed_convolution_has_the_bounds_of_the_transposed_matrix(outputs: int) -> None:
+    kernel = np.random.default_rng(1).normal(size=(3, 3, 2, outputs))
+    matrix = torus_matrix(kernel, [8, 8], (2, 2), (1, 1)).T
+    values = np.linalg.svd(matrix, compute_uv=False)
+    lower = values.min() if matrix.shape[1] >= matrix.shape[0] else 0
+    found = convolution_bounds(kernel, (6, 6), (2, 2), transposed=True)
+    assert found == pytest.approx((lower, values.max()), rel=1e-7)
+
+
+def test_many_frequencies_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = np.random.default_rng(2).normal(size=(3, 3, 2, 3))
+    whole = convolution_bounds(kernel, (9, 8))
+    monkeypatch.setattr("tfblindspots.analysis.frame_bounds._CHUNK", 100)
+    assert convolution_bounds(kernel, (9, 8)) == pytest.approx(whole, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from tfblindspots.analysis.frame_bounds import (
     FrameBounds,
     convolution_bounds,
     dense_bounds,
-    depthwise_bounds,
 )
 from tfblindspots.analysis.model_checks import MODEL_SAMPLE, check_model
+from tfblindspots.analysis.network_bounds import LayerBounds, network_bounds
 from tfblindspots.analysis.noise import gaussian_noise
 from tfblindspots.analysis.quality_card import make_quality_card
 from tfblindspots.analysis.repeated import over_runs
@@ -28,6 +28,7 @@ __all__ = [
     "ErrorRate",
     "FrameBounds",
     "ImageSet",
+    "LayerBounds",
     "accuracy_at",
     "check_model",
     "clopper_pearson",
@@ -35,13 +36,13 @@ __all__ = [
     "convolution_bounds",
     "cross_error_table",
     "dense_bounds",
-    "depthwise_bounds",
     "error_rate",
     "gaussian_noise",
     "label_coherence",
     "make_quality_card",
     "mean_cosine_similarity",
     "moving_units",
+    "network_bounds",
     "over_runs",
     "random_directions",
     "robust_accuracy",

@@ -3,9 +3,8 @@
 For a linear map W, A ||x|| <= ||W x|| <= B ||x||, where A and B are its extreme singular values.
 """
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +27,9 @@ def dense_bounds(kernel: np.ndarray) -> FrameBounds:
 
     Args:
       kernel: float [n, m], from n inputs to m units.
+
+    Raises:
+      InputError: the kernel is not of that rank or not finite.
     """
     _check(kernel, 2)
     inputs, units = kernel.shape
@@ -40,6 +42,8 @@ def convolution_bounds(
     image_size: Sequence[int],
     strides: Sequence[int] = (1, 1),
     dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+    transposed: bool = False,
 ) -> FrameBounds:
     """The bounds of a convolution on a torus into which the image and its padding fit.
 
@@ -53,10 +57,14 @@ def convolution_bounds(
     layer too, whatever its padding. ``lower`` is of the torus.
 
     Args:
-      kernel: float [kh, kw, C, F].
+      kernel: float [kh, kw, C / groups, F].
       image_size: height and width of the layer's input, without padding.
       strides: vertical and horizontal.
       dilation: distance of the kernel's taps, vertical and horizontal.
+      groups: of channels that do not meet: the first F / groups outputs see the first C / groups
+        inputs, and so on. C of them make a depthwise convolution.
+      transposed: the bounds of the adjoint instead, from F channels to an image of ``image_size``
+        with C: a transposed convolution.
 
     Raises:
       InputError: the kernel is not of that rank or not finite, or a size is below 1.
@@ -69,56 +77,40 @@ def convolution_bounds(
         )
     taps = [(size - 1) * step + 1 for size, step in zip(kernel.shape[:2], dilation, strict=True)]
     grid = [
-        math.ceil((size + reach - 1) / stride)
+        # One tap has the same size at every frequency.
+        1 if reach == 1 else math.ceil((size + reach - 1) / stride)
         for size, reach, stride in zip(image_size, taps, strides, strict=True)
     ]
-    inputs, outputs = kernel.shape[2:]
-    spread = np.zeros((*taps, inputs, outputs), np.float64)
+    spread = np.zeros((*taps, *kernel.shape[2:]), np.float64)
     spread[:: dilation[0], :: dilation[1]] = kernel
-    transforms = [
-        np.fft.fft(
-            np.fft.rfft(spread[down :: strides[0], right :: strides[1]], n=grid[1], axis=1),
-            n=grid[0],
-            axis=0,
-        )
-        for down, right in itertools.product(range(strides[0]), range(strides[1]))
-    ]
-    # [frequencies, C s^2, F]; those that rfft leaves out are conjugates of others.
-    matrices = np.concatenate(transforms, axis=2).reshape(-1, inputs * math.prod(strides), outputs)
-    chunk = max(1, _CHUNK // matrices[0].size)
     lowest, highest = np.inf, 0.0
-    for first in range(0, len(matrices), chunk):
-        squares = _squares(matrices[first : first + chunk])
-        lowest = min(lowest, float(squares.min()))
-        highest = max(highest, float(squares.max()))
-    lower = _root(lowest) if outputs >= matrices.shape[1] else 0.0
-    return FrameBounds(lower, _root(highest))
+    # The map's matrix is block diagonal.
+    for block in np.split(spread, groups, axis=3):
+        for matrices in _transforms(block, grid, strides):
+            squares = _squares(matrices)
+            lowest = min(lowest, float(squares.min()))
+            highest = max(highest, float(squares.max()))
+    inputs, outputs = matrices.shape[1:]
+    into_more = inputs >= outputs if transposed else outputs >= inputs
+    return FrameBounds(_root(lowest) if into_more else 0.0, _root(highest))
 
 
-def depthwise_bounds(
-    kernel: np.ndarray,
-    image_size: Sequence[int],
-    strides: Sequence[int] = (1, 1),
-    dilation: Sequence[int] = (1, 1),
-) -> FrameBounds:
-    """The bounds of a convolution of each channel by itself.
-
-    Args:
-      kernel: float [kh, kw, C, M]: M outputs of each of C channels.
-      image_size: as in ``convolution_bounds``, like the rest.
-      strides: vertical and horizontal.
-      dilation: vertical and horizontal.
-
-    Raises:
-      InputError: as in ``convolution_bounds``.
-    """
-    _check(kernel, 4)
-    # Channels do not meet: the map's matrix is block diagonal.
-    each = [
-        convolution_bounds(kernel[:, :, channel, None], image_size, strides, dilation)
-        for channel in range(kernel.shape[2])
+def _transforms(
+    kernel: np.ndarray, grid: Sequence[int], strides: Sequence[int]
+) -> Iterator[np.ndarray]:
+    """The matrices [frequencies, C s^2, F] of a kernel [kh, kw, C, F], some at a time."""
+    phases = [
+        np.fft.rfft(kernel[down :: strides[0], right :: strides[1]], n=grid[1], axis=1)
+        for down in range(strides[0])
+        for right in range(strides[1])
     ]
-    return FrameBounds(min(bounds.lower for bounds in each), max(bounds.upper for bounds in each))
+    inputs, outputs = kernel.shape[2] * len(phases), kernel.shape[3]
+    # Frequencies that rfft leaves out are conjugates of others.
+    columns = phases[0].shape[1]
+    chunk = max(1, _CHUNK // (grid[0] * inputs * outputs))
+    for first in range(0, columns, chunk):
+        parts = [np.fft.fft(phase[:, first : first + chunk], n=grid[0], axis=0) for phase in phases]
+        yield np.concatenate(parts, axis=2).reshape(-1, inputs, outputs)
 
 
 def _squares(matrices: np.ndarray) -> np.ndarray:
