@@ -20,7 +20,7 @@ from tfblindspots.analysis.lipschitz_constants import (
     layer_constant,
     normalization_factors,
 )
-from tfblindspots.errors import InputError
+from tfblindspots.analysis.model_graphs import graph_of, nodes_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,19 +82,9 @@ def network_bounds(
       InputError: the model is not a graph of layers, the size of its images is open, or a kernel is
         not finite.
     """
-    graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth"):
-        raise InputError(
-            f"model {model.name} does not say what its layers are (it is subclassed); expected a "
-            "functional or sequential Keras model."
-        )
-    if any(None in tensor.shape[1:] for tensor in model.inputs):
-        raise InputError(
-            f"model {model.name} takes images of any size; expected a fixed height and width, "
-            "on which the bounds depend. Build it with keras.Input of a fixed shape."
-        )
+    graph = graph_of(model)
     walk = _Walk(power_iterations, progress)
-    walk.through(model, [_Reach()] * len(model.inputs), "")
+    walk.through(model, [_Reach()] * len(graph.inputs), "")
     return walk.rows
 
 
@@ -114,9 +104,9 @@ class _Walk:
           given: of its inputs.
           prefix: of the layers' names.
         """
-        graph = getattr(model, "_functional", None) or model
+        graph = graph_of(model)
         reach = {id(tensor): own for tensor, own in zip(graph.inputs, given, strict=True)}
-        nodes = _nodes(graph)
+        nodes = nodes_of(graph)
         folded = _foldable(graph, nodes)
         for node in self._progress(nodes):
             inputs = [reach[id(tensor)] for tensor in node.input_tensors]
@@ -191,12 +181,6 @@ def _linear_map(node: Any) -> LinearMap | None:
         return None
     before, after = node.input_tensors[0], node.output_tensors[0]
     return linear_map(node.operation, tuple(before.shape[1:]), tuple(after.shape[1:]))
-
-
-def _nodes(graph: Any) -> list[Any]:
-    """The uses of layers in a graph, in the order of computation."""
-    levels = sorted(graph._nodes_by_depth.items(), reverse=True)
-    return [node for _, nodes in levels for node in nodes if not node.is_input]
 
 
 def _foldable(graph: Any, nodes: list[Any]) -> dict[str, keras.layers.BatchNormalization]:
