@@ -73,7 +73,6 @@ cli.define_seed_flag()
 def main() -> None:
     """Attacks, writes, prints."""
     from tfblindspots.attacks import AttackConfig
-    from tfblindspots.data import load_dataset
     from tfblindspots.experiments import make_adversarial_set
     from tfblindspots.models import load_classifier
     from tfblindspots.reports import quality_card_lines
@@ -90,7 +89,7 @@ def main() -> None:
     )
     manifest = make_adversarial_set(
         load_classifier(FLAGS.saved_model),
-        load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir),
+        cli.load_dataset_from_flags(FLAGS.split or "test"),
         config,
         FLAGS.output_dir,
         num_examples=FLAGS.num_examples,

@@ -38,14 +38,13 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Evaluates, writes, prints."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.experiments import distinct_names, error_table, evaluate_models
     from tfblindspots.models import load_classifier
 
     names = distinct_names(FLAGS.saved_models)
     clean = None
     if FLAGS.dataset:
-        clean = load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir)
+        clean = cli.load_dataset_from_flags(FLAGS.split or "test")
     table = evaluate_models(
         [
             load_classifier(path, name=name)

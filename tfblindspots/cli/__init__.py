@@ -14,6 +14,7 @@ from tfblindspots.cli.flags import (
     numbers,
     whole_numbers,
 )
+from tfblindspots.cli.loading import load_dataset_from_flags
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "define_sets_flag",
     "define_test_split_flag",
     "guard",
+    "load_dataset_from_flags",
     "numbers",
     "on_terminal",
     "run",

@@ -18,7 +18,7 @@ flags.disclaim_key_flags()
 
 
 def define_dataset_flags(*, split: str | None = None, what: str = "images") -> None:
-    """``--dataset``, ``--data_dir`` and ``--split``.
+    """``--dataset``, ``--data_dir``, ``--image_size``, ``--short_side`` and ``--split``.
 
     Args:
       split: the split that the script takes when none is given; None leaves ``--split`` out.
@@ -29,7 +29,9 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "dataset",
         None,
         f"{what}: digits (embedded, needs no network), a TensorFlow Datasets name such as mnist, "
-        "or the path of a TFDS directory",
+        "or a path: a folder of images with a sub-folder a class (its split is test, unless it "
+        "has folders train, test, ... of these), a .npz file with images and labels (or x_train, "
+        "y_train, ...), or a TFDS directory",
     )
     _define(
         flags.DEFINE_string,
@@ -37,6 +39,21 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         None,
         "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
         "~/tensorflow_datasets)",
+    )
+    _define(
+        flags.DEFINE_list,
+        "image_size",
+        None,
+        "pixels, such as 227, or height and width, such as 240,320: scale every image and take its "
+        "middle (default: images of one size as they are)",
+    )
+    _define(
+        flags.DEFINE_integer,
+        "short_side",
+        None,
+        "with --image_size: short side of the scaled image, of which the middle is taken (default: "
+        "at most 8/7 of --image_size, so 256 for 224; images are enlarged only to fill it)",
+        lower_bound=1,
     )
     if split is not None:
         _define(

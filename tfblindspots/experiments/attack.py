@@ -25,6 +25,7 @@ from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.training import describe
 from tfblindspots.models import Classifier, check_images, check_labels, predict_classes
 from tfblindspots.reports import quality_card_markdown
 
@@ -88,7 +89,7 @@ def make_adversarial_set(
             "shard_size": shard_size,
             **dataclasses.asdict(config),
         },
-        {"model": model, "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint}},
+        {"model": model, "dataset": describe(dataset)},
     )
     manifest = job.finished()
     if manifest is not None:
