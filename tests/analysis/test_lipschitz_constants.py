@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfblindspots.analysis.lipschitz_constants import (
     _ACTIVATIONS,
@@ -10,6 +11,7 @@ from tfblindspots.analysis.lipschitz_constants import (
     layer_constant,
     normalization_factors,
 )
+from tfblindspots.models import LocalResponseNormalization
 
 
 def constant(layer: keras.Layer, shape: tuple[int, ...]) -> float | None:
@@ -112,3 +114,26 @@ def test_batch_normalisation_multiplies_by_its_factors() -> None:
 def test_constants_of_other_layers(layer: keras.Layer, expected: float | None) -> None:
     found = constant(layer, (5, 5, 2))
     assert found == (None if expected is None else pytest.approx(expected, rel=1e-6))
+
+
+@pytest.mark.parametrize(
+    ("radius", "bias", "alpha", "beta"), [(2, 2.0, 1e-4, 0.75), (1, 1.0, 0.5, 1.0), (3, 0.5, 2, 2)]
+)
+def test_local_response_normalisation_is_below_its_bound(
+    radius: int, bias: float, alpha: float, beta: float
+) -> None:
+    layer = LocalResponseNormalization(radius, bias, alpha, beta)
+    known = constant(layer, (1, 1, 9))
+    assert known is not None
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(3000, 1, 1, 9))
+    # Where the derivatives are large: the sum of a window near bias / beta.
+    points *= np.sqrt(bias / alpha) * generator.uniform(0.01, 2, size=(3000, 1, 1, 1))
+    found = tf.constant(points, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(found)
+        answers = layer(found)
+    matrices = tape.batch_jacobian(answers, found).numpy().reshape(3000, 9, 9)
+    norms = np.linalg.norm(matrices, 2, axis=(1, 2))
+    assert norms.max() <= known * (1 + 1e-5)
+    assert norms.max() > 0.2 * known

@@ -1,5 +1,6 @@
 """What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
+from tfblindspots.analysis.certificates import certified_distances
 from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
 from tfblindspots.analysis.directions import (
@@ -11,6 +12,7 @@ from tfblindspots.analysis.directions import (
 )
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.errors import ErrorRate, clopper_pearson, error_rate
+from tfblindspots.analysis.expansion import Expansion, measure_expansion
 from tfblindspots.analysis.frame_bounds import (
     FrameBounds,
     convolution_bounds,
@@ -26,10 +28,12 @@ from tfblindspots.analysis.robust_accuracy import accuracy_at, robust_accuracy
 __all__ = [
     "MODEL_SAMPLE",
     "ErrorRate",
+    "Expansion",
     "FrameBounds",
     "ImageSet",
     "LayerBounds",
     "accuracy_at",
+    "certified_distances",
     "check_model",
     "clopper_pearson",
     "compare",
@@ -41,6 +45,7 @@ __all__ = [
     "label_coherence",
     "make_quality_card",
     "mean_cosine_similarity",
+    "measure_expansion",
     "moving_units",
     "network_bounds",
     "over_runs",

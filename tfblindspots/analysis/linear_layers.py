@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.analysis.frame_bounds import FrameBounds, convolution_bounds, dense_bounds
+from tfblindspots.models import GroupedConv2D
 
 _TOLERANCE = 1e-4
 _MAX_ITERATIONS = 50
@@ -210,6 +211,7 @@ _MAPS: dict[type, Callable[[Any, Shape, Shape], LinearMap]] = {
     keras.layers.Dense: _dense,
     keras.layers.Conv1D: _convolution,
     keras.layers.Conv2D: _convolution,
+    GroupedConv2D: _convolution,
     keras.layers.DepthwiseConv1D: _depthwise,
     keras.layers.DepthwiseConv2D: _depthwise,
     keras.layers.SeparableConv1D: _separable,

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfblindspots.models import LocalResponseNormalization
+
 Shape = tuple[int, ...]
 
 # The largest slope of each; softmax: the largest eigenvalue of diag(p) - p p^T, at p = (1/2, 1/2).
@@ -145,6 +147,21 @@ def _prelu(layer: Any, _: Shape, __: Shape) -> float:
     return max(1.0, float(np.abs(_array(layer.alpha)).max()))
 
 
+def _local_response_normalization(layer: Any, _: Shape, __: Shape) -> float:
+    """A bound, from the derivatives of x_i s_i^-beta, s_i = bias + alpha sum x_j^2.
+
+    By x_i they lie within bias^-beta of 0 (if beta is at most 1), as alpha x_i^2 <= s_i - bias. By
+    another x_j: alpha beta 2 |x_i x_j| s_i^(-beta - 1) <= beta (s_i - bias) s_i^(-beta - 1), which
+    is largest at s_i = bias (1 + 1 / beta). The matrix of the derivatives is the sum of its
+    diagonals, of which 2 depth_radius have such others, and no norm of theirs exceeds their largest
+    entry.
+    """
+    bias, beta = layer.bias, layer.beta
+    own = bias**-beta * max(1.0, 2 * beta - 1)
+    other = bias**-beta * (beta / (1 + beta)) ** (1 + beta)
+    return own + 2 * layer.depth_radius * other
+
+
 def _max_pooling(layer: Any, shape: Shape, output_shape: Shape) -> float:
     # A pixel that is the largest of several windows appears in each of their answers.
     _, after = _spatial(layer, shape), _spatial(layer, output_shape)
@@ -199,6 +216,7 @@ _CONSTANTS: dict[type, Callable[[Any, Shape, Shape], float | None]] = {
     keras.layers.ELU: _elu,
     keras.layers.PReLU: _prelu,
     keras.layers.Softmax: _softmax,
+    LocalResponseNormalization: _local_response_normalization,
     keras.layers.MaxPooling1D: _max_pooling,
     keras.layers.MaxPooling2D: _max_pooling,
     keras.layers.AveragePooling1D: _average_pooling,

@@ -2,9 +2,11 @@
 
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.frame_bounds import build_network, measure_frame_bounds
 from tfblindspots.experiments.markdown import (
     coherence_table,
     error_table,
+    frame_bounds_table,
     robust_accuracy_table,
 )
 from tfblindspots.experiments.networks import NETWORKS
@@ -25,14 +27,17 @@ __all__ = [
     "TrainingConfig",
     "TrainingSetsConfig",
     "UnitsConfig",
+    "build_network",
     "coherence_table",
     "compare_regularizers",
     "compare_training_sets",
     "distinct_names",
     "error_table",
     "evaluate_models",
+    "frame_bounds_table",
     "inspect_units",
     "make_adversarial_set",
+    "measure_frame_bounds",
     "measure_robust_accuracy",
     "reproduce",
     "robust_accuracy_table",

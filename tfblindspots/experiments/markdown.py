@@ -5,6 +5,7 @@ from typing import Any
 
 from tfblindspots.analysis import accuracy_at
 from tfblindspots.reports import formatting
+from tfblindspots.reports.paper import FRAME_BOUNDS
 from tfblindspots.reports.robust_accuracy import round_radii
 
 
@@ -69,6 +70,72 @@ def coherence_table(results: Mapping[str, Any]) -> str:
         for measure, found in measures.items()
     ]
     return _markdown(header, rows)
+
+
+def frame_bounds_table(results: Mapping[str, Any]) -> str:
+    """Shows what ``measure_frame_bounds`` found: a row a layer that changes distances.
+
+    Args:
+      results: as ``measure_frame_bounds`` returns them.
+
+    Returns:
+      Markdown lines, two columns a set; with the paper's table 5 where the network is AlexNet.
+    """
+    layers, sets = results["layers"], results["sets"]
+    paper = _paper_bounds([layer for layer in layers if layer["kernel"]])
+    header = [
+        "layer",
+        "kind",
+        "kernel",
+        "lower",
+        "upper",
+        *(["paper, upper"] if paper else []),
+        "padded",
+        "layer's constant",
+        "network's bound to here",
+        *(f"{name}, {what}" for name in sets for what in ("layer", "to here")),
+    ]
+    rows = []
+    for layer in layers:
+        if not layer["kernel"] and layer["constant"] == 1:
+            continue
+        measured = [found["layers"].get(layer["name"], {}) for found in sets.values()]
+        rows.append(
+            [
+                layer["name"],
+                layer["kind"],
+                "x".join(map(str, layer["kernel"] or ())),
+                _factor(layer["lower"]),
+                _factor(layer["upper"]),
+                *([paper.get(layer["name"], "")] if paper else []),
+                _factor(layer["padded_norm"]),
+                "unknown" if layer["constant"] is None else _factor(layer["constant"]),
+                _factor(layer["network"]) + (" (no bound)" if layer["unknown"] else ""),
+                *(
+                    _factor(found.get(key))
+                    for found in measured
+                    for key in ("largest", "network_largest")
+                ),
+            ]
+        )
+    return _markdown(header, rows)
+
+
+def _paper_bounds(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The paper's bound by layer, where the layers with a kernel are AlexNet's."""
+    # Before them there may be one that prepares colours.
+    found = layers[-len(FRAME_BOUNDS) :]
+    kernels = [tuple(layer["kernel"]) for layer in found]
+    shapes = [k if len(k) == 2 else (k[0], k[1], k[3]) for k in kernels]
+    if shapes != [known.kernel for known in FRAME_BOUNDS]:
+        return {}
+    return {
+        layer["name"]: f"{known.bound:g}" for layer, known in zip(found, FRAME_BOUNDS, strict=True)
+    }
+
+
+def _factor(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _range(low: float, high: float) -> str:

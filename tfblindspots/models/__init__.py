@@ -9,6 +9,8 @@ from tfblindspots.models.classifier import (
     predict_logits,
 )
 from tfblindspots.models.definition import ModelDefinition
+from tfblindspots.models.keras_models import load_keras_model
+from tfblindspots.models.layers import GroupedConv2D, LocalResponseNormalization
 from tfblindspots.models.loading import load_classifier
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
@@ -17,13 +19,16 @@ __all__ = [
     "ASSETS",
     "FAMILIES",
     "Classifier",
+    "GroupedConv2D",
     "Layer",
+    "LocalResponseNormalization",
     "ModelDefinition",
     "check_images",
     "check_labels",
     "export_saved_model",
     "get_definition",
     "load_classifier",
+    "load_keras_model",
     "load_layer",
     "predict_classes",
     "predict_logits",

@@ -14,7 +14,7 @@ from tfblindspots.models.loading import load_classifier
 
 # Where TensorFlow leaves room for others' files inside a SavedModel.
 ASSETS = "assets.extra"
-_KERAS_FILE = "model.keras"
+KERAS_FILE = "model.keras"
 
 
 def export_saved_model(
@@ -47,7 +47,7 @@ def export_saved_model(
         tf.saved_model.save(module, temporary, signatures=signatures)
         assets = temporary / ASSETS
         assets.mkdir()
-        uncompiled.save(assets / _KERAS_FILE)
+        uncompiled.save(assets / KERAS_FILE)
         write_json(assets / MANIFEST, manifest)
 
 

@@ -1,8 +1,9 @@
-"""The numbers that the paper prints for E1, E2, E3 and E7, to set beside ours.
+"""The numbers that the paper prints for E1 to E3, E6 and E7, to set beside ours.
 
 Szegedy et al., *Intriguing properties of neural networks*, arXiv:1312.6199: the network table of
-section 4.1, tables 1 to 4, and section 4.2. All on MNIST; error rates are fractions, distortions
-are root mean squares per pixel. The paper does not say how it chose the target classes.
+section 4.1, tables 1 to 5, and section 4.2. All but table 5 are on MNIST; error rates are
+fractions, distortions are root mean squares per pixel. The paper does not say how it chose the
+target classes.
 """
 
 from collections.abc import Mapping
@@ -99,3 +100,23 @@ REGULARIZED: Mapping[str, str] = {
     "dropout": "≈ 1.3 %",
     "pool_all": "< 1.2 %",
 }
+
+
+class PaperLayer(NamedTuple):
+    """One row of the paper's table 5, on AlexNet."""
+
+    title: str
+    kernel: tuple[int, ...]  # height, width and features of a convolution; inputs and units
+    bound: float  # upper frame bound
+
+
+FRAME_BOUNDS = (
+    PaperLayer("conv1", (11, 11, 96), 2.75),
+    PaperLayer("conv2", (5, 5, 256), 10),
+    PaperLayer("conv3", (3, 3, 384), 7),
+    PaperLayer("conv4", (3, 3, 384), 7.5),
+    PaperLayer("conv5", (3, 3, 256), 11),
+    PaperLayer("FC1", (9216, 4096), 3.12),
+    PaperLayer("FC2", (4096, 4096), 4),
+    PaperLayer("FC3", (4096, 1000), 4),
+)
