@@ -6,8 +6,9 @@ Example:
 E1, E2, E4 train the paper's six networks, find the minimum-distortion adversarial example of every
 training image for each of them, towards a random class and untargeted, and feed each network's set
 to the others. E3 trains networks on disjoint halves and carries the sets of test images over. E5
-compares a layer's units with random directions. E7 feeds a network its own adversarial examples in
-training, and compares that with weight decay and dropout.
+compares a layer's units with random directions. E6 bounds how far layers carry images apart, and
+penalises that in training. E7 feeds a network its own adversarial examples in training, and
+compares that with weight decay and dropout.
 
 The report states for each claim of the paper whether it holds here, and has every table and figure.
 Each experiment's directory gets its networks (saved_models), its sets (adversarial_sets) and all
@@ -24,10 +25,10 @@ from tfblindspots import cli
 FLAGS = flags.FLAGS
 
 cli.define_dataset_flags(what="images, with the splits train and test")
-flags.DEFINE_list("experiments", None, "E1,E2,E3,E4,E5,E7 or some of them (default: all)")
+flags.DEFINE_list("experiments", None, "E1,E2,E3,E4,E5,E6,E7 or some of them (default: all)")
 flags.DEFINE_list("models", None, "networks of E1, E2 and E4 (default: the paper's six)")
 flags.DEFINE_integer(
-    "num_seeds", 5, "runs of the experiments that are repeated (E3, E7)", lower_bound=1
+    "num_seeds", 5, "runs of the experiments that are repeated (E3, E6, E7)", lower_bound=1
 )
 cli.define_amplification_flag(
     "E3: distortion of the amplified sets (default: 0.1; digits need 0.2)"

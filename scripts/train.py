@@ -28,6 +28,13 @@ flags.DEFINE_integer(
     "stop training after so many iterations (default: what the paper's figures take)",
     lower_bound=1,
 )
+flags.DEFINE_float(
+    "frame_bound_penalty",
+    None,
+    "add this times the sum of the norms of all layers to what is minimised, so that the network "
+    "carries images less far apart (for networks trained by Adam, such as conv)",
+    lower_bound=0.0,
+)
 
 
 def main() -> None:
@@ -36,7 +43,7 @@ def main() -> None:
     from tfblindspots.reports import formatting
 
     manifest = train_network(
-        TrainingConfig(FLAGS.model, FLAGS.seed, FLAGS.max_iterations),
+        TrainingConfig(FLAGS.model, FLAGS.seed, FLAGS.max_iterations, FLAGS.frame_bound_penalty),
         cli.load_dataset_from_flags(FLAGS.split or "train"),
         cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,

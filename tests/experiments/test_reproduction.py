@@ -36,6 +36,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         splits = [train_set.split, test_set.split]
         calls.append(("regularizers", config.seeds, config.num_examples, splits, directory.name))
 
+    def frame_bounds(config, train_set, test_set, directory, *, progress):  # type: ignore[no-untyped-def]
+        splits = [train_set.split, test_set.split]
+        calls.append(("frame_bounds", config.seeds, config.num_examples, splits, directory.name))
+
     def report(directory: Path) -> Path:
         calls.append(("report",))
         return directory / "report.html"
@@ -45,6 +49,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     monkeypatch.setattr(reproduction, "train_network", train)
     monkeypatch.setattr(reproduction, "inspect_units", units)
     monkeypatch.setattr(reproduction, "compare_regularizers", regularizers)
+    monkeypatch.setattr(reproduction, "compare_frame_bound_penalties", frame_bounds)
     monkeypatch.setattr(reproduction, "write_report", report)
     return calls
 
@@ -60,6 +65,7 @@ def test_all_experiments_run_in_order(calls: list[tuple[Any, ...]], tmp_path: Pa
         ("train", "fc100-100-10", Path("units/saved_models/fc100-100-10")),
         ("units", "conv", "test", "max_pooling", "max_pooling"),
         ("units", "conv", "test", "hidden_1", "hidden_1"),
+        ("frame_bounds", (0, 1), 9, ["train", "test"], "frame_bounds"),
         ("regularizers", (0, 1), 9, ["train", "test"], "regularizers"),
         ("report",),
     ]
@@ -70,6 +76,7 @@ def test_all_experiments_run_in_order(calls: list[tuple[Any, ...]], tmp_path: Pa
     [
         (("E3",), ["training_sets", "report"]),
         (("E4", "E2"), ["networks", "report"]),
+        (("E6",), ["frame_bounds", "report"]),
         (("E7",), ["regularizers", "report"]),
         (("E5", "E1"), ["train", "train", "units", "units", "networks", "report"]),
     ],

@@ -63,3 +63,20 @@ def test_an_unknown_trainer_is_told(digits: ImageDataset):
         InputError, match=r"^model conv names the trainer 'magic'; expected 'lbfgs'"
     ):
         train(definition, digits, seed=0)
+
+
+def test_a_penalty_on_frame_bounds_makes_them_smaller(digits: ImageDataset):
+    norms = []
+    for penalty in (None, 3.0):
+        model = train(
+            get_definition("conv"), digits, seed=0, max_iterations=60, frame_bound_penalty=penalty
+        ).model
+        kernels = [model.get_layer(name).kernel.numpy() for name in ("hidden_1", "logits")]
+        norms.append(np.prod([np.linalg.norm(kernel, 2) for kernel in kernels]))
+    assert norms[1] < 0.5 * norms[0]
+
+
+def test_a_penalty_on_frame_bounds_needs_adam(digits: ImageDataset):
+    message = "model fc10-1 is trained by L-BFGS; frame_bound_penalty changes from step to step"
+    with pytest.raises(InputError, match=message):
+        train(get_definition("fc10-1"), digits, seed=0, frame_bound_penalty=0.1)

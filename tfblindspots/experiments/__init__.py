@@ -2,6 +2,10 @@
 
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.frame_bound_penalties import (
+    FrameBoundPenaltiesConfig,
+    compare_frame_bound_penalties,
+)
 from tfblindspots.experiments.frame_bounds import build_network, measure_frame_bounds
 from tfblindspots.experiments.markdown import (
     coherence_table,
@@ -21,6 +25,7 @@ from tfblindspots.experiments.units import UnitsConfig, inspect_units
 __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
+    "FrameBoundPenaltiesConfig",
     "PoolTrainingConfig",
     "RegularizersConfig",
     "ReproductionConfig",
@@ -29,6 +34,7 @@ __all__ = [
     "UnitsConfig",
     "build_network",
     "coherence_table",
+    "compare_frame_bound_penalties",
     "compare_regularizers",
     "compare_training_sets",
     "distinct_names",

@@ -9,6 +9,10 @@ from tfblindspots.artifacts import prepare_output_directory
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE
+from tfblindspots.experiments.frame_bound_penalties import (
+    FrameBoundPenaltiesConfig,
+    compare_frame_bound_penalties,
+)
 from tfblindspots.experiments.networks import NETWORKS, NetworksConfig, compare_networks
 from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
 from tfblindspots.experiments.training import TrainingConfig, train_network
@@ -22,13 +26,14 @@ from tfblindspots.models import get_definition
 from tfblindspots.reports import write_report
 
 # E1, E2 and E4 look at the same networks and sets, and are run together.
-EXPERIMENTS = ("E1", "E2", "E3", "E4", "E5", "E7")
+EXPERIMENTS = ("E1", "E2", "E3", "E4", "E5", "E6", "E7")
 _DIRECTORIES = {
     "E1": "networks",
     "E2": "networks",
     "E3": "training_sets",
     "E4": "networks",
     "E5": "units",
+    "E6": "frame_bounds",
     "E7": "regularizers",
 }
 HALVES = ("train[:50%]", "train[50%:]")
@@ -46,7 +51,7 @@ class ReproductionConfig:
       experiments: which of ``EXPERIMENTS``.
       models: names of the networks of E1, E2 and E4, in the order of the tables.
       seed: of every random number where there is one run.
-      num_seeds: runs of the experiments that are repeated (E3, E7); their seeds are 0, 1, ...
+      num_seeds: runs of the experiments that are repeated (E3, E6, E7); their seeds are 0, 1, ...
       amplify_to: distortion of the amplified sets of E3.
       num_examples: attack the first images only; None for all.
       shard_size: examples a file of an adversarial set.
@@ -101,6 +106,7 @@ def reproduce(
         "networks": _networks,
         "training_sets": _training_sets,
         "units": _units,
+        "frame_bounds": _frame_bounds,
         "regularizers": _regularizers,
     }
     for directory in wanted:
@@ -169,6 +175,21 @@ def _units(
             reference=(directory / "saved_models" / name, layer),
             progress=progress,
         )
+
+
+def _frame_bounds(
+    config: ReproductionConfig,
+    load: Callable[[str], ImageDataset],
+    directory: Path,
+    progress: bool,
+) -> None:
+    compare_frame_bound_penalties(
+        FrameBoundPenaltiesConfig(tuple(range(config.num_seeds)), config.num_examples),
+        load("train"),
+        load("test"),
+        directory,
+        progress=progress,
+    )
 
 
 def _regularizers(

@@ -33,11 +33,13 @@ class TrainingConfig:
       model: a name that ``get_definition`` knows, such as ``"fc100-100-10"``.
       seed: of the initial weights and of every other random number.
       max_iterations: of the trainer; None for the trainer's own limit.
+      frame_bound_penalty: see ``train``.
     """
 
     model: str
     seed: int = 0
     max_iterations: int | None = None
+    frame_bound_penalty: float | None = None
 
 
 def train_network(
@@ -90,6 +92,7 @@ def train_network(
             train_set,
             seed=config.seed,
             max_iterations=config.max_iterations,
+            frame_bound_penalty=config.frame_bound_penalty,
             progress=progress,
         )
         manifest = export_network(

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from tfblindspots.artifacts import MANIFEST, atomic_path, read_json
 from tfblindspots.reports import cross_tables, formatting, paper, tables
 from tfblindspots.reports.claims import Claim, Verdict
+from tfblindspots.reports.frame_bounds import frame_bounds_section
 from tfblindspots.reports.pictures import (
     FIGURES,
     SAMPLES,
@@ -31,7 +32,7 @@ from tfblindspots.reports.verdicts import judge
 
 NETWORKS = "networks"  # directory of E1, E2 and E4
 # Of the other experiments, in the order of the report.
-SECTIONS = (training_sets_section, units_section, regularizers_section)
+SECTIONS = (training_sets_section, units_section, frame_bounds_section, regularizers_section)
 HTML = "report.html"
 MARKDOWN = "report.md"
 _MARKDOWN_SYNTAX = re.compile(r"([\\`*_\[\]{}|~#$])")
@@ -46,8 +47,8 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
 
     Args:
       output_dir: directory with what each experiment wrote, in ``networks`` (E1, E2, E4),
-        ``training_sets`` (E3), ``units`` (E5), ``regularizers`` (E7); the report is
-        written there too.
+        ``training_sets`` (E3), ``units`` (E5), ``frame_bounds`` (E6), ``regularizers`` (E7); the
+        report is written there too.
 
     Returns:
       The path of ``report.html``.

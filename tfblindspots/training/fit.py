@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from tfblindspots.training.frame_bound_penalty import FrameBoundPenalty
 from tfblindspots.training.objective import (
     check_finite,
     mean_cross_entropy,
@@ -61,6 +62,7 @@ def fit_adam(
     *,
     seed: int,
     epochs: int | None = None,
+    frame_bound_penalty: float | None = None,
     progress: bool = False,
 ) -> TrainingResult:
     """Trains a model by Adam, its learning rate falling to 0 along a half cosine.
@@ -72,6 +74,8 @@ def fit_adam(
       weight_decays: lambda by layer name, see ``weight_decay_penalty``.
       seed: of the order of the images.
       epochs: passes over the images; by default as many as make 3,000 steps.
+    frame_bound_penalty: weight of ``FrameBoundPenalty``; None for none.
+      frame_bound_penalty: weight of ``FrameBoundPenalty``; None for none.
       progress: shows a bar.
 
     Returns:
@@ -79,16 +83,18 @@ def fit_adam(
       False, because a fixed number of noisy steps shows no convergence.
 
     Raises:
-      InputError: the loss became NaN or infinite.
+      InputError: the loss became NaN or infinite, or the penalty does not fit the model.
     """
     start = time.monotonic()
     batches = ShuffledBatches(images, labels, seed)
     epochs = epochs or math.ceil(_STEPS / len(batches))
     steps = epochs * len(batches)
+    bounds = None if frame_bound_penalty is None else FrameBoundPenalty(model, frame_bound_penalty)
 
     def loss(batch_labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         classes = tf.cast(batch_labels, tf.int64)  # Keras hands them over as float32
-        return mean_cross_entropy(classes, logits) + weight_decay_penalty(model, weight_decays)
+        value = mean_cross_entropy(classes, logits) + weight_decay_penalty(model, weight_decays)
+        return value if bounds is None else value + bounds()
 
     # Compiling a second model over the same layers leaves the first as it was built: saved, it
     # brings neither an optimiser's state nor this function's loss.

@@ -20,6 +20,7 @@ def train(
     *,
     seed: int,
     max_iterations: int | None = None,
+    frame_bound_penalty: float | None = None,
     progress: bool = False,
 ) -> TrainingResult:
     """Builds a network and trains it on all images of a dataset.
@@ -32,6 +33,8 @@ def train(
       seed: of the initial weights and of every random choice in training; at least 0.
       max_iterations: at most so many iterations of L-BFGS, or epochs where the trainer is ``fit``.
         By default what the paper's figures take.
+      frame_bound_penalty: weight of ``FrameBoundPenalty`` in what is minimised; None for none.
+        Only where the trainer is ``fit``.
       progress: shows a bar.
 
     Returns:
@@ -43,6 +46,11 @@ def train(
     """
     if max_iterations is not None and max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}; expected at least 1.")
+    if frame_bound_penalty is not None and definition.trainer != "fit":
+        raise InputError(
+            f"model {definition.name} is trained by L-BFGS; frame_bound_penalty changes from step "
+            "to step and needs a network trained by Adam, such as conv."
+        )
     height, width, channels = dataset.images.shape[1:]
     model = definition.build((height, width, channels), dataset.num_classes, seed)
     data = (dataset.images, dataset.labels, definition.weight_decays)
@@ -54,7 +62,14 @@ def train(
             limit = max_iterations or _SOFTMAX_ITERATIONS
             return fit_autoencoder(model, *data, seed=seed, max_iterations=limit, progress=progress)
         case "fit":
-            return fit_adam(model, *data, seed=seed, epochs=max_iterations, progress=progress)
+            return fit_adam(
+                model,
+                *data,
+                seed=seed,
+                epochs=max_iterations,
+                frame_bound_penalty=frame_bound_penalty,
+                progress=progress,
+            )
         case unknown:
             raise InputError(
                 f"model {definition.name} names the trainer '{unknown}'; expected 'lbfgs', "
