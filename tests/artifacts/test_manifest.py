@@ -31,6 +31,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read["version"] == VERSION
     assert read["seconds"] == 1.235
     assert read["libraries"]["numpy"] == np.__version__
+    # A Python with NumPy has tens of MiB; kilobytes or bytes would be out of range.
+    assert 20 < read["peak_memory_mib"] < 1_000_000
     created = datetime.datetime.fromisoformat(read["created"])
     age = datetime.datetime.now(datetime.UTC) - created
     assert datetime.timedelta(0) <= age < datetime.timedelta(minutes=5)

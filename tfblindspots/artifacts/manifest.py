@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def build_manifest(
       **content: what else the kind records.
 
     Returns:
-      A dictionary that `write_json` can write.
+      A dictionary that `write_json` can write. Besides these: when and on what it ran, the
+      versions of libraries, and the most memory that the process has had, in MiB.
     """
     return {
         "schema": SCHEMA,
@@ -60,8 +62,19 @@ def build_manifest(
             **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         },
         "machine": platform.machine(),
+        "peak_memory_mib": _peak_memory_mib(),
         **content,
     }
+
+
+def _peak_memory_mib() -> int | None:
+    """The most memory that this process has had so far; None on Windows, which does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
 
 
 def read_manifest(directory: str | os.PathLike[str], kind: str) -> dict[str, Any]:
