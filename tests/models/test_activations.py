@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfblindspots.errors import InputError
-from tfblindspots.models import export_saved_model, get_definition, load_layer
+from tfblindspots.models import ModelInterface, export_saved_model, get_definition, load_layer
 
 _IMAGES = np.random.default_rng(0).random((3, 8, 8, 1), np.float32)
 
@@ -61,12 +61,15 @@ def test_a_saved_model_without_activations_is_refused(network: keras.Model, tmp_
         load_layer(tmp_path / "plain", "hidden_1")
 
 
-def test_a_layer_of_any_size_is_refused() -> None:
+def test_a_layer_of_any_size_needs_a_size() -> None:
     images = keras.Input((None, 8, 1))
     features = keras.layers.Conv2D(2, 3, name="convolution")(images)
     model = keras.Model(images, keras.layers.GlobalAveragePooling2D(name="mean")(features))
-    with pytest.raises(InputError, match="expected a fixed size"):
+    with pytest.raises(InputError, match=r"takes images of any size, .*; give its size with --im"):
         load_layer(model, "convolution")
+    layer = load_layer(model, "convolution", ModelInterface(image_size=(6, 8)))
+    assert layer.shape == (4, 6, 2)
+    assert layer.activations(_IMAGES[:, :6]).shape == (3, 48)
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:

@@ -29,11 +29,12 @@ from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
-from tfblindspots.models import Layer, load_classifier, load_layer
+from tfblindspots.models import Layer, ModelInterface, check_images, load_classifier, load_layer
 from tfblindspots.reports.figures import png
 from tfblindspots.reports.reading import RESULTS
 from tfblindspots.reports.unit_figures import coherence_figure, rows_figure
 
+_NO_INTERFACE = ModelInterface()
 DISTRIBUTIONS = "coherence.png"
 # Kinds of directions, and the file of each one's pictures.
 KINDS = {
@@ -75,6 +76,7 @@ def inspect_units(
     output_dir: str | os.PathLike[str],
     *,
     reference: tuple[str | os.PathLike[str], str] | None = None,
+    interface: ModelInterface = _NO_INTERFACE,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Finds the top images of units and of random directions, and measures how alike they are.
@@ -85,6 +87,7 @@ def inspect_units(
       config: what to compare.
       output_dir: gets ``results.json``, ``KINDS``' pictures, ``coherence.png`` and the manifest.
       reference: another model and one of its layers, in whose features images are compared too.
+      interface: how the images of these models differ from those in [0, 1].
       progress: show a progress bar.
 
     Returns:
@@ -100,17 +103,21 @@ def inspect_units(
         unit does not exist; there are fewer images than ``top``, or too few of anything to compare;
         the directory holds other files or results of other settings.
     """
-    layer = load_layer(model, config.layer)
+    layer = load_layer(model, config.layer, interface)
     _check(config, dataset, layer)
     directory = Path(output_dir)
-    classifier = load_classifier(model)
+    classifier = load_classifier(model, interface=interface)
     inputs = {
-        "model": {"name": classifier.name, "fingerprint": classifier.fingerprint},
+        "model": classifier.description,
         "dataset": describe(dataset),
     }
+    check_images(classifier, dataset.images)
+    reference_layer = None
     if reference is not None:
-        other = load_classifier(reference[0])
-        inputs["reference"] = {"name": other.name, "fingerprint": other.fingerprint}
+        other = load_classifier(reference[0], interface=interface)
+        inputs["reference"] = other.description
+        check_images(other, dataset.images)
+        reference_layer = load_layer(*reference, interface)
     job = Job(
         directory,
         "units",
@@ -130,7 +137,7 @@ def inspect_units(
     moving = moving_units(layer.activations, dataset.images, config.top)
     units = _units(config, layer, moving)
     with job.claim(allowed=files):
-        kinds = _measure(layer, dataset, config, units, reference, progress=progress)
+        kinds = _measure(layer, dataset, config, units, reference_layer, progress=progress)
         comparisons = {
             kind: {
                 measure: compare(
@@ -209,7 +216,7 @@ def _measure(
     dataset: ImageDataset,
     config: UnitsConfig,
     units: np.ndarray,
-    reference: tuple[str | os.PathLike[str], str] | None,
+    reference: Layer | None,
     *,
     progress: bool,
 ) -> dict[str, Any]:
@@ -218,7 +225,7 @@ def _measure(
     images = dataset.images
     features = {"pixels": images.reshape(len(images), -1)}
     if reference is not None:
-        features["features"] = _all_activations(load_layer(*reference), images)
+        features["features"] = _all_activations(reference, images)
     directions = {
         "units": lambda: unit_directions(units, layer.size),
         "random": lambda: random_directions(count, layer.size, seed),

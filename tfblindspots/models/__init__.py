@@ -9,6 +9,7 @@ from tfblindspots.models.classifier import (
     predict_logits,
 )
 from tfblindspots.models.definition import ModelDefinition
+from tfblindspots.models.interface import ModelInterface
 from tfblindspots.models.keras_models import load_keras_model
 from tfblindspots.models.layers import GroupedConv2D, LocalResponseNormalization
 from tfblindspots.models.loading import load_classifier
@@ -23,6 +24,7 @@ __all__ = [
     "Layer",
     "LocalResponseNormalization",
     "ModelDefinition",
+    "ModelInterface",
     "check_images",
     "check_labels",
     "export_saved_model",

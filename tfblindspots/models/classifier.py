@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +25,14 @@ class Classifier:
     # The model's own output is probabilities: ``logits`` then are their logarithms, which have the
     # same softmax.
     probabilities: bool
+    # How it is used, where that is not as by default: items of `ModelInterface`, JSON-ready.
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a manifest says of the model: name, fingerprint, and settings if there are any."""
+        found = {"name": self.name, "fingerprint": self.fingerprint}
+        return {**found, "settings": dict(self.settings)} if self.settings else found
 
 
 def predict_logits(

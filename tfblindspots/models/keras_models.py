@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from tfblindspots.errors import InputError
-from tfblindspots.models.loading import open_model
+from tfblindspots.models.opening import keras_library, open_model
 from tfblindspots.models.saved_model import ASSETS, KERAS_FILE
 
 
@@ -23,6 +23,11 @@ def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
     opened = open_model(Path(path))
     if isinstance(opened, keras.Model):
         return opened
+    if keras_library(opened):
+        raise InputError(
+            f"model {path} is of Keras 2 and cannot be read by Keras 3; expected a model of Keras 3. "
+            "Save it again there."
+        )
     inside = Path(path) / ASSETS / KERAS_FILE
     if not inside.is_file():
         raise InputError(

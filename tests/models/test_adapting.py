@@ -1,0 +1,53 @@
+"""Models for batches of one size take any number of images."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.models import load_classifier
+from tfblindspots.models.adapting import in_batches_of
+
+_WEIGHTS = np.random.default_rng(1).normal(size=(12, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [1, 3, 32])
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_images_are_filled_up_to_whole_batches(size: int, count: int) -> None:
+    sizes = set()
+
+    def function(images: tf.Tensor) -> tf.Tensor:
+        sizes.add(images.shape[0])
+        return tf.tanh(tf.reshape(images, [size, 12]) @ _WEIGHTS)
+
+    images = tf.constant(np.random.default_rng(2).random((count, 2, 3, 2), np.float32))
+    batched = in_batches_of(size, function)
+    np.testing.assert_allclose(
+        batched(images), np.tanh(images.numpy().reshape(count, 12) @ _WEIGHTS), atol=1e-6
+    )
+    unknown = tf.TensorSpec([None, 2, 3, 2], tf.float32)
+    graph = tf.function(batched, input_signature=[unknown], autograph=False)
+    np.testing.assert_allclose(graph(images), batched(images), atol=1e-6)
+    assert sizes == {size}
+
+
+def test_the_attack_finds_the_nearest_on_a_model_of_fixed_batches() -> None:
+    """A linear classifier's nearest boundary is at margin / |w_i - w_j|."""
+    generator = np.random.default_rng(3)
+    kernel = generator.normal(size=(16, 3)).astype(np.float32)
+    images = generator.uniform(0.4, 0.6, (6, 4, 4, 1)).astype(np.float32)
+    logits = images.reshape(6, 16) @ kernel
+    labels = logits.argmax(axis=1)
+    inputs = keras.Input(batch_shape=(4, 4, 4, 1))
+    outputs = keras.layers.Dense(3, use_bias=False)(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, outputs)
+    model.set_weights([kernel])
+    config = AttackConfig(target="all", batch_size=5, xla=False)
+    found = find_adversarial_examples(load_classifier(model), images, labels, config)
+    assert found.success.all()
+    others = np.array([[j for j in range(3) if j != label] for label in labels])
+    margins = np.take_along_axis(logits, labels[:, None], 1) - np.take_along_axis(logits, others, 1)
+    lengths = np.linalg.norm(kernel.T[labels][:, None] - kernel.T[others], axis=2)
+    expected = (margins / lengths).min(axis=1)
+    np.testing.assert_allclose(found.l2, expected, rtol=1e-3)
