@@ -12,10 +12,12 @@ from tfblindspots.models.definition import ModelDefinition
 from tfblindspots.models.loading import load_classifier
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
+from tfblindspots.models.weights import LAYOUTS, load_weights
 
 __all__ = [
     "ASSETS",
     "FAMILIES",
+    "LAYOUTS",
     "Classifier",
     "Layer",
     "ModelDefinition",
@@ -25,6 +27,7 @@ __all__ = [
     "get_definition",
     "load_classifier",
     "load_layer",
+    "load_weights",
     "predict_classes",
     "predict_logits",
 ]
