@@ -14,7 +14,7 @@ from tfblindspots.cli.flags import (
     numbers,
     whole_numbers,
 )
-from tfblindspots.cli.loading import load_dataset_from_flags
+from tfblindspots.cli.loading import image_size_from_flags, load_dataset_from_flags
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "define_sets_flag",
     "define_test_split_flag",
     "guard",
+    "image_size_from_flags",
     "load_dataset_from_flags",
     "numbers",
     "on_terminal",

@@ -2,6 +2,7 @@
 
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.importing import ImportConfig, image_size, import_model
 from tfblindspots.experiments.markdown import (
     coherence_table,
     error_table,
@@ -19,6 +20,7 @@ from tfblindspots.experiments.units import UnitsConfig, inspect_units
 __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
+    "ImportConfig",
     "PoolTrainingConfig",
     "RegularizersConfig",
     "ReproductionConfig",
@@ -31,6 +33,8 @@ __all__ = [
     "distinct_names",
     "error_table",
     "evaluate_models",
+    "image_size",
+    "import_model",
     "inspect_units",
     "make_adversarial_set",
     "measure_robust_accuracy",
