@@ -1,6 +1,7 @@
 """The paper's experiments: wires data, models, attacks and measurements, and writes results."""
 
 from tfblindspots.experiments.attack import make_adversarial_set
+from tfblindspots.experiments.choosing import target_by_name
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
 from tfblindspots.experiments.importing import ImportConfig, image_size, import_model
 from tfblindspots.experiments.markdown import (
@@ -40,6 +41,7 @@ __all__ = [
     "measure_robust_accuracy",
     "reproduce",
     "robust_accuracy_table",
+    "target_by_name",
     "train_network",
     "train_with_pools",
 ]
