@@ -25,11 +25,19 @@ FLAGS = flags.FLAGS
 cli.define_model_flag()
 cli.define_dataset_flags(split="test", what="images to attack")
 cli.define_attack_size_flags()
+flags.DEFINE_integer(
+    "sample",
+    None,
+    "attack so many images, drawn at random (by --seed) from all that the model classifies "
+    "correctly and that are not of the target class, instead of the first --num_examples",
+    lower_bound=1,
+)
 flags.DEFINE_string(
     "target",
     "random",
     "class to reach: random (any other class), untargeted (whichever is nearest), most_likely or "
-    "least_likely (after the true one), all (each in turn, the nearest is kept), or a class number",
+    "least_likely (after the true one), all (each in turn, the nearest is kept), a class number, "
+    "or the name of a class of --dataset, such as ostrich",
 )
 cli.define_output_flag("the adversarial set")
 flags.DEFINE_enum(
@@ -77,11 +85,12 @@ cli.define_seed_flag()
 def main() -> None:
     """Attacks, writes, prints."""
     from tfblindspots.attacks import AttackConfig
-    from tfblindspots.experiments import make_adversarial_set
+    from tfblindspots.experiments import make_adversarial_set, target_by_name
     from tfblindspots.reports import quality_card_lines
 
+    dataset = cli.load_dataset_from_flags(FLAGS.split or "test")
     config = AttackConfig(
-        target=FLAGS.target,
+        target=target_by_name(FLAGS.target, dataset),
         norm=FLAGS.norm,
         solver=FLAGS.solver,
         effort=FLAGS.effort,
@@ -92,10 +101,11 @@ def main() -> None:
     )
     manifest = make_adversarial_set(
         cli.load_classifier_from_flags(),
-        cli.load_dataset_from_flags(FLAGS.split or "test"),
+        dataset,
         config,
         FLAGS.output_dir,
         num_examples=FLAGS.num_examples,
+        sample=FLAGS.sample,
         shard_size=FLAGS.shard_size,
         progress=cli.on_terminal(),
     )

@@ -76,7 +76,7 @@ def test_alexnet_is_the_network_of_its_paper(name: str, k: float, alpha: float) 
     for dense in ("fc6", "fc7"):
         kernel, bias = _weights(model, dense)
         x = layers.relu(x @ kernel.T + bias)
-    kernel, bias = _weights(model, "logits")
+    kernel, bias = _weights(model, "fc8")
     expected = x @ kernel.T + bias
     np.testing.assert_allclose(
         model(images), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()

@@ -16,6 +16,7 @@ from tfblindspots.cli.flags import (
     whole_numbers,
 )
 from tfblindspots.cli.loading import (
+    image_size_from_flags,
     interface_from_flags,
     load_classifier_from_flags,
     load_dataset_from_flags,
@@ -35,6 +36,7 @@ __all__ = [
     "define_sets_flag",
     "define_test_split_flag",
     "guard",
+    "image_size_from_flags",
     "interface_from_flags",
     "load_classifier_from_flags",
     "load_dataset_from_flags",

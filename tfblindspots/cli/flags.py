@@ -110,14 +110,15 @@ def define_model_interface_flags() -> None:
 
 
 def define_network_flag() -> None:
-    """``--model``, a network to train."""
+    """``--model``, a network that is defined here."""
     _define(
         flags.DEFINE_string,
         "model",
         None,
         "network: fc10-1e-4, fc10-1e-2, fc10-1 (softmax regression with that weight decay), "
         "fcA-B-...-K (sigmoid layers of A, B, ... units and K classes, such as fc100-100-10), "
-        "aeN-K (sparse autoencoder, such as ae400-10), or conv",
+        "aeN-K (sparse autoencoder, such as ae400-10), conv, squeezenet, alexnet, alexnet-caffe, "
+        "or a network of keras.applications, such as MobileNetV2",
     )
 
 

@@ -1,12 +1,14 @@
 """The paper's experiments: wires data, models, attacks and measurements, and writes results."""
 
 from tfblindspots.experiments.attack import make_adversarial_set
+from tfblindspots.experiments.choosing import target_by_name
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
 from tfblindspots.experiments.frame_bound_penalties import (
     FrameBoundPenaltiesConfig,
     compare_frame_bound_penalties,
 )
 from tfblindspots.experiments.frame_bounds import build_network, measure_frame_bounds
+from tfblindspots.experiments.importing import ImportConfig, image_size, import_model
 from tfblindspots.experiments.markdown import (
     coherence_table,
     error_table,
@@ -26,6 +28,7 @@ __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
     "FrameBoundPenaltiesConfig",
+    "ImportConfig",
     "PoolTrainingConfig",
     "RegularizersConfig",
     "ReproductionConfig",
@@ -41,12 +44,15 @@ __all__ = [
     "error_table",
     "evaluate_models",
     "frame_bounds_table",
+    "image_size",
+    "import_model",
     "inspect_units",
     "make_adversarial_set",
     "measure_frame_bounds",
     "measure_robust_accuracy",
     "reproduce",
     "robust_accuracy_table",
+    "target_by_name",
     "train_network",
     "train_with_pools",
 ]

@@ -15,10 +15,12 @@ from tfblindspots.models.layers import GroupedConv2D, LocalResponseNormalization
 from tfblindspots.models.loading import load_classifier
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
+from tfblindspots.models.weights import LAYOUTS, load_weights
 
 __all__ = [
     "ASSETS",
     "FAMILIES",
+    "LAYOUTS",
     "Classifier",
     "GroupedConv2D",
     "Layer",
@@ -32,6 +34,7 @@ __all__ = [
     "load_classifier",
     "load_keras_model",
     "load_layer",
+    "load_weights",
     "predict_classes",
     "predict_logits",
 ]

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfblindspots.errors import InputError
 from tfblindspots.models.adapting import Function, adapted
+from tfblindspots.models.classifier import forward_batch_size
 from tfblindspots.models.interface import ModelInterface
 from tfblindspots.models.keras_sources import keras_input
 from tfblindspots.models.opening import keras_library, open_model
@@ -88,7 +89,16 @@ def load_layer(
     def compiled(images: tf.Tensor) -> tf.Tensor:
         return tf.reshape(function(images), [-1, units])
 
-    return Layer(layer, shape, lambda images: compiled(tf.constant(images)).numpy())
+    def activations(images: np.ndarray) -> np.ndarray:
+        # All layers before this one are computed too, and may be far larger.
+        step = forward_batch_size(images.shape[1:])
+        results = np.empty((len(images), units), np.float32)
+        for start in range(0, len(images), step):
+            batch = images[start : start + step]
+            results[start : start + step] = compiled(tf.constant(batch)).numpy()
+        return results
+
+    return Layer(layer, shape, activations)
 
 
 def _keras_layers(model: Any, name: str) -> dict[str, Source]:

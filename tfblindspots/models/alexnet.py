@@ -83,7 +83,9 @@ def _build(name: str, image_shape: ImageShape, num_classes: int, seed: int) -> k
     features = convolution(features, 5, 256, 3, groups=2)
     features = keras.layers.MaxPooling2D(3, 2, name="pool5")(features)
     features = dense(dense(keras.layers.Flatten(name="flatten")(features), 6), 7)
-    logits = keras.layers.Dense(
-        num_classes, kernel_initializer=glorot_uniform(seed, 8), name="logits"
+    features = keras.layers.Dense(
+        num_classes, kernel_initializer=glorot_uniform(seed, 8), name="fc8"
     )(features)
+    # fc8 is how files of weights call it, logits what the last layer of every definition is called.
+    logits = keras.layers.Activation("linear", name="logits")(features)
     return keras.Model(images, logits, name=name)

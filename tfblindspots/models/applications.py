@@ -125,3 +125,19 @@ def _seed(model: keras.Model, seed: int) -> None:
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
             generator.state.assign([initializer_seed(seed, number), 0])
+
+
+def correct_published_normalization(model: keras.Model) -> None:
+    """Makes EfficientNet B0 to B7 with Keras's published weights normalise colours as it should.
+
+    Those files have the standard deviations of the colours where Keras expects their squares, and
+    Keras mends that by one more layer, only where it downloads the file itself. Here the squares
+    are put in. Other models, and weights of other origin, are left alone.
+    """
+    matrix, _ = colour_transformation(keras.applications.DenseNet121)  # divides by deviations
+    deviations = 1 / np.diag(matrix)
+    for layer in model.layers:
+        variance = getattr(layer, "adapt_variance", None)
+        if variance is not None and np.allclose(variance, deviations, atol=1e-6):
+            variance.assign(np.reshape(deviations**2, variance.shape))
+            layer.finalize_state()

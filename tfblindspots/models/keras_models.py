@@ -25,8 +25,8 @@ def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
         return opened
     if keras_library(opened):
         raise InputError(
-            f"model {path} is of Keras 2 and cannot be read by Keras 3; expected a model of Keras 3. "
-            "Save it again there."
+            f"model {path} is of Keras 2, and Keras 3 cannot read it; expected a model of Keras 3. "
+            "Build and save it there."
         )
     inside = Path(path) / ASSETS / KERAS_FILE
     if not inside.is_file():
