@@ -55,6 +55,7 @@ def main() -> None:
         model,
         FLAGS.output_dir,
         adversarial_sets=FLAGS.adversarial_sets,
+        interface=cli.interface_from_flags(),
         progress=cli.on_terminal(),
     )
     print(frame_bounds_table(results))

@@ -24,6 +24,7 @@ from tfblindspots.experiments.evaluation import distinct_names, set_inputs
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.models import (
     Classifier,
+    ModelInterface,
     get_definition,
     load_classifier,
     load_keras_model,
@@ -31,8 +32,7 @@ from tfblindspots.models import (
 )
 from tfblindspots.reports.reading import RESULTS
 
-# Photos need much memory.
-_BATCH_SIZE = 64
+_NO_INTERFACE = ModelInterface()
 
 
 def measure_frame_bounds(
@@ -40,6 +40,7 @@ def measure_frame_bounds(
     output_dir: str | os.PathLike[str],
     *,
     adversarial_sets: Sequence[str | os.PathLike[str]] = (),
+    interface: ModelInterface = _NO_INTERFACE,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Bounds every layer of a network and the network, and measures it on adversarial sets.
@@ -49,6 +50,7 @@ def measure_frame_bounds(
       output_dir: gets ``results.json`` and the manifest.
       adversarial_sets: directories of sets, made for this network or for another one; of their
         examples those that were found are looked at.
+      interface: how the images of a model on disk differ from those in [0, 1].
       progress: show progress bars.
 
     Returns:
@@ -64,17 +66,14 @@ def measure_frame_bounds(
         damaged, of other images than the model takes, or has no example that was found; the
         directory holds other files or results of other settings.
     """
-    network = model if isinstance(model, keras.Model) else load_keras_model(model)
-    classifier = load_classifier(model)
+    network = model if isinstance(model, keras.Model) else load_keras_model(model, interface)
+    classifier = load_classifier(model, interface=interface)
     sets = dict(zip(distinct_names(adversarial_sets), adversarial_sets, strict=True))
     job = Job(
         Path(output_dir),
         "frame_bounds",
         {"adversarial_sets": ",".join(sets)},
-        {
-            "model": {"name": classifier.name, "fingerprint": classifier.fingerprint},
-            **set_inputs(sets),
-        },
+        {"model": classifier.description, **set_inputs(sets)},
     )
     if job.finished(parts=[RESULTS]):
         return read_json(job.directory / RESULTS)
@@ -148,7 +147,7 @@ def _measure(
     ratios = measure_expansion(network, rows, chosen["original"], chosen["image"])
     bound, certificate = _bound(rows), None
     if bound is not None:
-        outputs = predict_logits(classifier, chosen["original"], _BATCH_SIZE)
+        outputs = predict_logits(classifier, chosen["original"])
         if classifier.probabilities:  # what the bound is of
             outputs = np.exp(outputs)
         certificate = certified_distances(outputs, bound, **chosen)

@@ -20,16 +20,16 @@ def transform_colours(
     knows it. It is not trained.
 
     Args:
-      images: [B, H, W, 3].
-      matrix: [3, 3], from RGB channels to the network's.
-      offset: [3].
+      images: [B, H, W, C].
+      matrix: [C, C], from channels of the images to the network's.
+      offset: [C].
     """
     # "zeros": a random start, thrown away below, would be drawn from a global generator.
     layer = keras.layers.Conv2D(
-        3, 1, kernel_initializer="zeros", trainable=False, name=PREPROCESSING
+        len(offset), 1, kernel_initializer="zeros", trainable=False, name=PREPROCESSING
     )
     outputs = layer(images)
-    layer.set_weights([np.reshape(matrix, (1, 1, 3, 3)), offset])
+    layer.set_weights([matrix[None, None], offset])
     return outputs
 
 
