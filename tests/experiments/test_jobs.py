@@ -6,7 +6,7 @@ import pytest
 
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.jobs import CLAIM, Job
+from tfblindspots.experiments.jobs import CLAIM, Job, Stopwatch
 
 FLAGS = {"target": "random", "seed": 0, "models": ("a", "b")}
 INPUTS = {"model": {"name": "fc10-1", "fingerprint": "f00d"}}
@@ -83,6 +83,19 @@ def test_an_interrupted_job_leaves_its_results_and_notes(tmp_path: Path) -> None
         assert (tmp_path / "part-0").read_text() == "done"
         finish(job)
     assert not (tmp_path / CLAIM).exists()
+
+
+def test_the_time_of_all_runs_is_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 13.0, 100.0, 101.5])
+    monkeypatch.setattr("tfblindspots.experiments.jobs.time.perf_counter", lambda: next(clock))
+    job = make_job(tmp_path)
+    with pytest.raises(KeyboardInterrupt), job.claim(["part-*"]) as notes:
+        (tmp_path / "part-0").write_text("done")
+        Stopwatch(job, notes).save()
+        raise KeyboardInterrupt
+    with job.claim(["part-*"]) as notes:
+        assert Stopwatch(job, notes).seconds == 4.5
+        finish(job)
 
 
 def test_an_interrupted_job_of_other_settings_is_refused(tmp_path: Path) -> None:

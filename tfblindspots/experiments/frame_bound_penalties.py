@@ -1,7 +1,6 @@
 """E6: what penalising the layers' upper frame bounds does to blind spots (section 4.3)."""
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.frame_bounds import measure_frame_bounds
-from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.jobs import Job, Stopwatch
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import load_classifier
 from tfblindspots.reports import formatting
@@ -92,7 +91,7 @@ def compare_frame_bound_penalties(
     if job.finished(parts=[RESULTS]):
         return read_json(directory / RESULTS)
     with job.claim(allowed=[RESULTS, *PENALTIES]) as notes:
-        before, start = notes.get("seconds", 0.0), time.perf_counter()
+        stopwatch = Stopwatch(job, notes)
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in PENALTIES}
         for seed in config.seeds:
             for name in PENALTIES:
@@ -107,13 +106,13 @@ def compare_frame_bound_penalties(
                     formatting.distortion(run["distortion"]),
                 )
                 runs[name].append(run)
-                job.note({"seconds": before + time.perf_counter() - start})
+                stopwatch.save()
         manifest = build_manifest(
             job.kind,
             flags=job.flags,
             seed=None,
             inputs=job.inputs,
-            seconds=before + time.perf_counter() - start,
+            seconds=stopwatch.seconds,
         )
         results = {
             "dataset": test_set.name,

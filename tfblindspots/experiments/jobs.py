@@ -6,6 +6,7 @@ file beside its results says which settings and inputs they are of.
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,25 @@ from tfblindspots.artifacts import (
 from tfblindspots.errors import InputError
 
 CLAIM = ".job.json"
+
+
+class Stopwatch:
+    """The seconds that a job has taken over all its runs, interrupted ones included."""
+
+    def __init__(self, job: "Job", notes: Mapping[str, Any]) -> None:
+        """Goes on from what ``save`` left in the notes of an earlier run."""
+        self._job = job
+        self._before = notes.get("seconds", 0.0)
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock."""
+        return self._before + time.perf_counter() - self._start
+
+    def save(self) -> None:
+        """Notes the time for the runs that follow."""
+        self._job.note({"seconds": self.seconds})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset
 from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE, make_adversarial_set
 from tfblindspots.experiments.image_sets import CleanImages, adversarial_images, clean_and_noise
-from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.jobs import Job, Stopwatch
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import get_definition, load_classifier
 from tfblindspots.reports import formatting
@@ -94,17 +93,20 @@ def compare_networks(
     if job.finished(parts=[RESULTS]):
         return read_json(directory / RESULTS)
     with job.claim(allowed=[RESULTS, _MODELS, _SETS]) as notes:
-        before, start = notes.get("seconds", 0.0), time.perf_counter()
+        stopwatch = Stopwatch(job, notes)
         networks = []
         for name in config.models:
             networks.append(
                 _network(name, config, train_set, test_set, directory, progress=progress)
             )
-            job.note({"seconds": before + time.perf_counter() - start})
+            stopwatch.save()
         cross_model = _cross_model(config, train_set, directory, progress=progress)
-        seconds = before + time.perf_counter() - start
         manifest = build_manifest(
-            job.kind, flags=job.flags, seed=config.seed, inputs=job.inputs, seconds=seconds
+            job.kind,
+            flags=job.flags,
+            seed=config.seed,
+            inputs=job.inputs,
+            seconds=stopwatch.seconds,
         )
         results = {
             # What the report says about where its numbers come from.

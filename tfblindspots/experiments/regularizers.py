@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from tfblindspots.analysis import over_runs
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.jobs import Job, Stopwatch
 from tfblindspots.experiments.pool_training import PoolTrainingConfig, train_with_pools
 from tfblindspots.experiments.training import describe
 from tfblindspots.reports import formatting
@@ -107,7 +106,7 @@ def compare_regularizers(
     if job.finished(parts=[RESULTS]):
         return read_json(directory / RESULTS)
     with job.claim(allowed=[RESULTS, *VARIANTS]) as notes:
-        before, start = notes.get("seconds", 0.0), time.perf_counter()
+        stopwatch = Stopwatch(job, notes)
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
         # Seed by seed, so that what the machine does meanwhile meets all variants alike.
         for seed in config.seeds:
@@ -132,10 +131,9 @@ def compare_regularizers(
                     formatting.distortion(run["distortion"]["mean_distortion"]),
                 )
                 runs[name].append(run)
-                job.note({"seconds": before + time.perf_counter() - start})
-        seconds = before + time.perf_counter() - start
+                stopwatch.save()
         manifest = build_manifest(
-            job.kind, flags=job.flags, seed=None, inputs=job.inputs, seconds=seconds
+            job.kind, flags=job.flags, seed=None, inputs=job.inputs, seconds=stopwatch.seconds
         )
         results = {
             "dataset": test_set.name,

@@ -5,7 +5,6 @@ M1 and M2 are networks of different widths on the first half, M3 is one like M1 
 
 import dataclasses
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from tfblindspots.experiments.image_sets import (
     amplified_images,
     clean_and_noise,
 )
-from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.jobs import Job, Stopwatch
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 from tfblindspots.reports import formatting
@@ -109,14 +108,13 @@ def compare_training_sets(
     if job.finished(parts=[RESULTS]):
         return read_json(directory / RESULTS)
     with job.claim(allowed=[RESULTS, _MODELS, _SETS]) as notes:
-        before, start = notes.get("seconds", 0.0), time.perf_counter()
+        stopwatch = Stopwatch(job, notes)
         runs = []
         for seed in config.seeds:
             runs.append(_run(config, seed, halves, test_set, directory, progress=progress))
-            job.note({"seconds": before + time.perf_counter() - start})
-        seconds = before + time.perf_counter() - start
+            stopwatch.save()
         manifest = build_manifest(
-            job.kind, flags=job.flags, seed=None, inputs=job.inputs, seconds=seconds
+            job.kind, flags=job.flags, seed=None, inputs=job.inputs, seconds=stopwatch.seconds
         )
         results = {
             "dataset": test_set.name,
