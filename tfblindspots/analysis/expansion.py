@@ -79,7 +79,6 @@ def measure_expansion(
 def _compiled_distances(model: keras.Model):  # type: ignore[no-untyped-def]
     """From originals and images [B, ...] to each layer's distances before and after it, [B]."""
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def distances(originals: tf.Tensor, images: tf.Tensor) -> dict[str, tuple[tf.Tensor, ...]]:
         found: dict[str, tuple[tf.Tensor, ...]] = {}
 
@@ -90,7 +89,9 @@ def _compiled_distances(model: keras.Model):  # type: ignore[no-untyped-def]
         run_graph(model, [tf.concat([originals, images], axis=0)], visit)
         return found
 
-    return distances
+    batch = tf.TensorSpec([None, *graph_of(model).inputs[0].shape[1:]], tf.float32)
+    # Traced by hand: TensorFlow takes a function that is made anew for each model for a mistake.
+    return tf.function(distances, autograph=False).get_concrete_function(batch, batch)
 
 
 def _squared_distance(pairs: tf.Tensor) -> tf.Tensor:

@@ -139,7 +139,6 @@ def linear_map(layer: keras.Operation, input_shape: Shape, output_shape: Shape) 
 def _power_iteration(function: Callable[[tf.Tensor], tf.Tensor], start: tf.Tensor) -> tf.Tensor:
     """The norm of a linear function, from below: ||W v|| of the last unit vector v."""
 
-    @tf.function(autograph=False)
     def step(vector: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         vector = vector / tf.norm(vector)
         with tf.GradientTape() as tape:
