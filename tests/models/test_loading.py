@@ -123,7 +123,7 @@ def _own_export(model: keras.Model, directory: Path) -> Loadable:
 _ORIGINS = [
     *(_in_memory, _keras_file, _h5_file, _keras_export, _own_export, _only_callable),
     *(_legacy_in_memory, _legacy_keras_file, _legacy_h5_file, _legacy_saved_model),
-    *(functools.partial(_of_fixed_batches, size) for size in (1, 2, 8)),
+    *(functools.partial(_of_fixed_batches, size) for size in (2, 8)),
 ]
 Origin = Callable[[keras.Model, Path], Loadable]
 

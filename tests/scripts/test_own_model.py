@@ -19,10 +19,12 @@ _CLASSES = ("ant", "bee", "cat", "dog", "elk")
 def place(in_directory: Path) -> Path:
     """A directory with a network of ``keras.applications`` and photos of several sizes."""
     keras.utils.set_random_seed(0)
-    network = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=5)
-    # What training does to an untrained network: outputs that differ between images.
-    last = network.layers[-1]
-    last.set_weights([300 * last.get_weights()[0], last.get_weights()[1]])
+    network = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, classes=5)
+    # Without the statistics of some images, random weights give the same for all of them.
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    network(np.random.default_rng(1).uniform(-1, 1, (8, 32, 32, 3)), training=True)
     network.save("network.keras")
     generator = np.random.default_rng(0)
     for number, name in enumerate(_CLASSES):
@@ -50,7 +52,9 @@ def test_attacks_a_network_of_keras_applications(
     given |= {"image_size": 32, "pixel_range": "-1,1", "target": "untargeted", "batch_size": 8}
     outcome = run_script("attack", **given)
     assert (outcome.status, outcome.err) == (0, "")
-    assert re.search(r"network on photos test, .*: 100 % success|network on photos", outcome.out)
+    assert re.match(
+        r"network on photos test, target untargeted: 100\s% success on \d co", outcome.out
+    )
     assert (
         "Skipped 1 of 6 photos of photos, which cannot be decoded: bee/broken.jpg."
         in caplog.messages
@@ -69,8 +73,7 @@ def test_attacks_a_network_of_keras_applications(
         images = np.stack([example[name] for example in examples])
         classes = network(2 * images - 1, training=False).numpy().argmax(axis=1)
         assert classes.tolist() == [int(example[field]) for example in examples]
-    found = [e for e in examples if e["original_prediction"] == e["label"]]
-    assert all(e["success"] == 1 and e["distortion"] > 0 for e in found)
+    assert all(example["success"] == 1 for example in examples)
 
     other = run_script("attack", **given | {"pixel_range": "0,255"})
     assert other.status == 1
