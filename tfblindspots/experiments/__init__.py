@@ -3,6 +3,7 @@
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.choosing import target_by_name
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.example_pictures import PicturesConfig, plot_examples
 from tfblindspots.experiments.importing import ImportConfig, image_size, import_model
 from tfblindspots.experiments.markdown import (
     coherence_table,
@@ -22,6 +23,7 @@ __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
     "ImportConfig",
+    "PicturesConfig",
     "PoolTrainingConfig",
     "RegularizersConfig",
     "ReproductionConfig",
@@ -39,6 +41,7 @@ __all__ = [
     "inspect_units",
     "make_adversarial_set",
     "measure_robust_accuracy",
+    "plot_examples",
     "reproduce",
     "robust_accuracy_table",
     "target_by_name",
