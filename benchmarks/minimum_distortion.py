@@ -98,8 +98,7 @@ def _cases() -> list[Case]:
 
 
 def _photos() -> Case:
-    classifier = load_classifier(squeezenet.build(FLAGS.imagenet_weights))
-    images, labels = squeezenet.photos(FLAGS.data_dir, 64)
+    classifier, images, labels = squeezenet.load(FLAGS.imagenet_weights, FLAGS.data_dir, 64)
     case = _correct(
         "squeezenet",
         "SqueezeNet on photos, untargeted",

@@ -141,8 +141,7 @@ def main(argv: list[str]) -> None:
         "lenet": _step_cost(lenet, some, theirs, xla=False),
     }
     if FLAGS.imagenet_weights:
-        net = load_classifier(squeezenet.build(FLAGS.imagenet_weights))
-        photos, classes = squeezenet.photos(FLAGS.data_dir, 32)
+        net, photos, classes = squeezenet.load(FLAGS.imagenet_weights, FLAGS.data_dir, 32)
         right = predict_classes(net, photos) == classes
         steps["squeezenet"] = _step_cost(net, photos[right][:16], classes[right][:16], xla=False)
     result = {

@@ -141,3 +141,20 @@ def test_bad_input_leaves_nothing(
     with pytest.raises(InputError, match=message):
         inspect_units(network, test_set, dataclasses.replace(CONFIG, **change), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_that_are_all_different_say_nothing(
+    network: Path, test_set: ImageDataset, tmp_path: Path
+) -> None:
+    count = len(test_set.labels)
+    distinct = dataclasses.replace(
+        test_set,
+        labels=np.random.default_rng(0).permutation(count),
+        num_classes=count,
+        class_names=tuple(map(str, range(count))),
+    )
+    results = inspect_units(network, distinct, CONFIG, tmp_path / "units")
+    for kind in results["kinds"].values():
+        assert list(kind["measures"]) == ["pixels"]
+    assert list(results["comparisons"]["random"]) == ["pixels"]
+    assert (tmp_path / "units" / "coherence.png").is_file()

@@ -93,10 +93,14 @@ def moving_units(activations: Activations, images: np.ndarray, count: int) -> np
     Returns:
       Numbers of the units that are above their least activation for at least k images, int64 [U].
     """
-    least = np.min([values.min(axis=0) for values in _batches(activations, images)], axis=0)
-    above = sum(
-        np.count_nonzero(values > least, axis=0) for values in _batches(activations, images)
-    )
+    least: np.ndarray | float = np.inf
+    silent: np.ndarray | int = 0  # images at the least activation so far
+    for values in _batches(activations, images):
+        lowest = values.min(axis=0)
+        here = np.count_nonzero(values == lowest, axis=0)
+        silent = np.where(lowest < least, here, silent + np.where(lowest == least, here, 0))
+        least = np.minimum(least, lowest)
+    above = len(images) - silent
     return np.flatnonzero(above >= count)
 
 

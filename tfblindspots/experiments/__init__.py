@@ -3,6 +3,7 @@
 from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.choosing import target_by_name
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.example_pictures import PicturesConfig, plot_examples
 from tfblindspots.experiments.frame_bound_penalties import (
     FrameBoundPenaltiesConfig,
     compare_frame_bound_penalties,
@@ -29,6 +30,7 @@ __all__ = [
     "NETWORKS",
     "FrameBoundPenaltiesConfig",
     "ImportConfig",
+    "PicturesConfig",
     "PoolTrainingConfig",
     "RegularizersConfig",
     "ReproductionConfig",
@@ -50,6 +52,7 @@ __all__ = [
     "make_adversarial_set",
     "measure_frame_bounds",
     "measure_robust_accuracy",
+    "plot_examples",
     "reproduce",
     "robust_accuracy_table",
     "target_by_name",

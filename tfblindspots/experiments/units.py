@@ -42,6 +42,8 @@ KINDS = {
     "random": "random_directions.png",
     "whitened": "whitened_directions.png",
 }
+# Times that the activations of all images are computed: which units move, whitening, top images.
+_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ def inspect_units(
       and of those that are moved by at least ``top`` images; ``kinds``, for each of ``KINDS`` that
       was measured the ``top`` images' indices and each measure, a number a unit or direction;
       ``comparisons``, for each kind of random directions and each measure what ``compare`` gives.
-      Measures: ``purity`` and ``entropy`` (bits) of the labels, mean pairwise cosine similarity
-      of ``pixels`` and of ``features``.
+      Measures: ``purity`` and ``entropy`` (bits) of the labels, unless no two images have the same;
+      mean pairwise cosine similarity of ``pixels`` and of ``features``.
 
     Raises:
       InputError: the model, its layer or the reference's do not exist or do not fit the images; a
@@ -134,10 +136,26 @@ def inspect_units(
     if job.finished(parts=files):
         return read_json(directory / RESULTS)
     start = time.perf_counter()
-    moving = moving_units(layer.activations, dataset.images, config.top)
-    units = _units(config, layer, moving)
     with job.claim(allowed=files):
-        kinds = _measure(layer, dataset, config, units, reference_layer, progress=progress)
+        with tqdm(
+            desc=f"activations of {layer.name}",
+            total=_PASSES * len(dataset.images),
+            unit="img",
+            disable=not progress,
+        ) as bar:
+            layer = _counted(layer, bar)
+            moving = moving_units(layer.activations, dataset.images, config.top)
+            units = _units(config, layer, moving)
+            directions = _directions(layer, dataset, config, units)
+            top = top_images(
+                layer.activations,
+                dataset.images,
+                np.concatenate([*directions.values()]),
+                config.top,
+            )
+            counts = np.cumsum([len(found) for found in directions.values()])
+            tops = dict(zip(directions, np.split(top, counts[:-1]), strict=True))
+        kinds = _measure(dataset, config, units, tops, reference_layer)
         comparisons = {
             kind: {
                 measure: compare(
@@ -211,44 +229,55 @@ def _units(config: UnitsConfig, layer: Layer, moving: np.ndarray) -> np.ndarray:
     return np.sort(generator.choice(moving, size=size, replace=False))
 
 
+def _counted(layer: Layer, bar: tqdm) -> Layer:
+    """The layer, with every image that it is asked about shown on a progress bar."""
+
+    def activations(images: np.ndarray) -> np.ndarray:
+        values = layer.activations(images)
+        bar.update(len(images))
+        return values
+
+    return dataclasses.replace(layer, activations=activations)
+
+
+def _directions(
+    layer: Layer, dataset: ImageDataset, config: UnitsConfig, units: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Of each kind, float32 [D, n]."""
+    count, seed = config.num_directions, config.seed
+    return {
+        "units": unit_directions(units, layer.size),
+        "random": random_directions(count, layer.size, seed),
+        "whitened": whitened_directions(layer.activations, dataset.images, count, seed),
+    }
+
+
 def _measure(
-    layer: Layer,
     dataset: ImageDataset,
     config: UnitsConfig,
     units: np.ndarray,
+    tops: Mapping[str, np.ndarray],
     reference: Layer | None,
-    *,
-    progress: bool,
 ) -> dict[str, Any]:
     """For each kind of directions, the top images and how alike they are."""
-    count, seed = config.num_directions, config.seed
     images = dataset.images
     features = {"pixels": images.reshape(len(images), -1)}
     if reference is not None:
-        features["features"] = _all_activations(reference, images)
-    directions = {
-        "units": lambda: unit_directions(units, layer.size),
-        "random": lambda: random_directions(count, layer.size, seed),
-        "whitened": lambda: whitened_directions(layer.activations, images, count, seed),
-    }
+        features["features"] = reference.activations(images)
+    # One image a class, as in a sample of all classes: no two can agree.
+    several = np.bincount(dataset.labels).max() > 1
     kinds = {}
-    for kind in tqdm(KINDS, "top images", unit="kind", disable=not progress):
-        top = top_images(layer.activations, images, directions[kind](), config.top)
+    for kind, top in tops.items():
         measures = {
-            **label_coherence(dataset.labels[top], dataset.num_classes),
+            **(label_coherence(dataset.labels[top], dataset.num_classes) if several else {}),
             **{name: mean_cosine_similarity(x, top) for name, x in features.items()},
         }
         kinds[kind] = {
-            "numbers": units.tolist() if kind == "units" else list(range(count)),
+            "numbers": units.tolist() if kind == "units" else list(range(config.num_directions)),
             "measures": {name: values.tolist() for name, values in measures.items()},
             "top": dataset.indices[top].tolist(),
         }
     return kinds
-
-
-def _all_activations(layer: Layer, images: np.ndarray) -> np.ndarray:
-    batches = [layer.activations(images[i : i + 500]) for i in range(0, len(images), 500)]
-    return np.concatenate(batches)
 
 
 def _draw(

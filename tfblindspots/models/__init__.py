@@ -5,6 +5,7 @@ from tfblindspots.models.classifier import (
     Classifier,
     check_images,
     check_labels,
+    forward_batch_size,
     predict_classes,
     predict_logits,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "check_images",
     "check_labels",
     "export_saved_model",
+    "forward_batch_size",
     "get_definition",
     "load_classifier",
     "load_keras_model",

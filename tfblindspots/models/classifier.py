@@ -14,7 +14,7 @@ from tfblindspots.errors import InputError
 # Images at a time, and numbers in them. A network's features of an image may take 50 times as much
 # memory as the image.
 _BATCH = 1000
-_BATCH_VALUES = 10_000_000
+_BATCH_VALUES = 2_500_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def predict_logits(
 
 
 def forward_batch_size(image_shape: tuple[int, int, int]) -> int:
-    """How many images are evaluated at a time: 1,000 small ones, 64 photos of 227x227."""
+    """How many images are evaluated at a time: 1,000 small ones, 16 photos of 227x227."""
     return max(1, min(_BATCH, _BATCH_VALUES // math.prod(image_shape)))
 
 
