@@ -33,15 +33,16 @@ def test_images_are_filled_up_to_whole_batches(size: int, count: int) -> None:
 
 
 def test_the_attack_finds_the_nearest_on_one_output_and_fixed_batches() -> None:
-    """The nearest boundary of the sign of z = w x is at |z| / |w|."""
+    """The nearest boundary of the sign of z = w x + b is at |z| / |w|."""
     generator = np.random.default_rng(3)
     kernel = generator.normal(size=(16, 1)).astype(np.float32)
     images = generator.uniform(0.4, 0.6, (6, 4, 4, 1)).astype(np.float32)
-    z = images.reshape(6, 16) @ kernel[:, 0]
+    bias = -np.median(images.reshape(6, 16) @ kernel[:, 0])
+    z = images.reshape(6, 16) @ kernel[:, 0] + bias
     inputs = keras.Input(batch_shape=(4, 4, 4, 1))
-    outputs = keras.layers.Dense(1, use_bias=False)(keras.layers.Flatten()(inputs))
+    outputs = keras.layers.Dense(1)(keras.layers.Flatten()(inputs))
     model = keras.Model(inputs, outputs)
-    model.set_weights([kernel])
+    model.set_weights([kernel, np.array([bias])])
     labels = (z > 0).astype(np.int64)
     config = AttackConfig(target="random", batch_size=5, xla=False)
     found = find_adversarial_examples(load_classifier(model), images, labels, config)
