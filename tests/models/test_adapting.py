@@ -32,22 +32,19 @@ def test_images_are_filled_up_to_whole_batches(size: int, count: int) -> None:
     assert sizes == {size}
 
 
-def test_the_attack_finds_the_nearest_on_a_model_of_fixed_batches() -> None:
-    """A linear classifier's nearest boundary is at margin / |w_i - w_j|."""
+def test_the_attack_finds_the_nearest_on_one_output_and_fixed_batches() -> None:
+    """The nearest boundary of the sign of z = w x + b is at |z| / |w|."""
     generator = np.random.default_rng(3)
-    kernel = generator.normal(size=(16, 3)).astype(np.float32)
+    kernel = generator.normal(size=(16, 1)).astype(np.float32)
     images = generator.uniform(0.4, 0.6, (6, 4, 4, 1)).astype(np.float32)
-    logits = images.reshape(6, 16) @ kernel
-    labels = logits.argmax(axis=1)
+    bias = -np.median(images.reshape(6, 16) @ kernel[:, 0])
+    z = images.reshape(6, 16) @ kernel[:, 0] + bias
     inputs = keras.Input(batch_shape=(4, 4, 4, 1))
-    outputs = keras.layers.Dense(3, use_bias=False)(keras.layers.Flatten()(inputs))
+    outputs = keras.layers.Dense(1)(keras.layers.Flatten()(inputs))
     model = keras.Model(inputs, outputs)
-    model.set_weights([kernel])
-    config = AttackConfig(target="all", batch_size=5, xla=False)
+    model.set_weights([kernel, np.array([bias])])
+    labels = (z > 0).astype(np.int64)
+    config = AttackConfig(target="random", batch_size=5, xla=False)
     found = find_adversarial_examples(load_classifier(model), images, labels, config)
-    assert found.success.all()
-    others = np.array([[j for j in range(3) if j != label] for label in labels])
-    margins = np.take_along_axis(logits, labels[:, None], 1) - np.take_along_axis(logits, others, 1)
-    lengths = np.linalg.norm(kernel.T[labels][:, None] - kernel.T[others], axis=2)
-    expected = (margins / lengths).min(axis=1)
-    np.testing.assert_allclose(found.l2, expected, rtol=1e-3)
+    assert found.success.all() and set(labels) == {0, 1}
+    np.testing.assert_allclose(found.l2, np.abs(z) / np.linalg.norm(kernel), rtol=1e-3)

@@ -145,5 +145,12 @@ def _check_rank_and_shape(classifier: Classifier, images: np.ndarray) -> None:
     if images.shape[1:] != classifier.image_shape or not len(images):
         raise InputError(
             f"images have shape {list(images.shape)}; model {classifier.name} {expected}, N at "
-            "least 1. Use the data that the model was trained for."
+            f"least 1. {_shape_advice(images.shape[1:], classifier.image_shape)}"
         )
+
+
+def _shape_advice(found: tuple[int, ...], expected: tuple[int, int, int]) -> str:
+    if len(found) == 3 and found[2] == expected[2]:
+        height, width, _ = expected
+        return f"Load the data with --image_size={height},{width} (in Python image_size)."
+    return "Use data like that which the model was trained for: grey for grey, colour for colour."

@@ -145,9 +145,9 @@ class ModelInterface:
         if self.channel_order == "bgr":
             images = images[..., ::-1]
         if self.mean:
-            images -= np.array(self.mean, np.float32)
+            images = images - np.array(self.mean, np.float32)
         if self.std:
-            images /= np.array(self.std, np.float32)
+            images = images / np.array(self.std, np.float32)
         return tf.transpose(images, [0, 3, 1, 2]) if self.data_format != "channels_last" else images
 
 
