@@ -4,8 +4,12 @@ Example:
   python scripts/attack.py --saved_model=results/models/fc100-100-10 --dataset=digits --split=test \
       --target=random --output_dir=results/sets/fc100-100-10
 
-The model may be any SavedModel or .keras file that maps float32 images [N, H, W, C] in [0, 1] to
-logits or probabilities. The set is a directory of TFRecord files that TensorFlow Datasets reads
+The model may be any SavedModel, .keras or .h5 file that maps images to logits or probabilities;
+flags say what it expects where that is not float32 images [N, H, W, C] in [0, 1]:
+  python scripts/attack.py --saved_model=vgg.h5 --pixel_range=0,255 --channel_order=bgr \
+      --mean=103.939,116.779,123.68 --dataset=photos --image_size=224 --output_dir=results/sets/vgg
+
+The set is a directory of TFRecord files that TensorFlow Datasets reads
 (tfds.builder_from_directory) where this package is not installed; README shows how. An interrupted
 run is resumed by the same command, after the last complete file.
 
@@ -82,7 +86,6 @@ def main() -> None:
     """Attacks, writes, prints."""
     from tfblindspots.attacks import AttackConfig
     from tfblindspots.experiments import make_adversarial_set, target_by_name
-    from tfblindspots.models import load_classifier
     from tfblindspots.reports import quality_card_lines
 
     dataset = cli.load_dataset_from_flags(FLAGS.split or "test")
@@ -97,7 +100,7 @@ def main() -> None:
         xla={"auto": None, "on": True, "off": False}[FLAGS.xla],
     )
     manifest = make_adversarial_set(
-        load_classifier(FLAGS.saved_model),
+        cli.load_classifier_from_flags(),
         dataset,
         config,
         FLAGS.output_dir,

@@ -9,6 +9,7 @@ It prints a table, a row an image set and a column a model: error rates with exa
 intervals (Clopper-Pearson). The directory gets the same as table.md and results.json.
 
 The clean images are those that the sets were made of, unless --dataset (and --split) names others.
+What the flags say of models and of the images that they expect holds for all of them.
 """
 
 from absl import flags
@@ -18,8 +19,9 @@ from tfblindspots import cli
 FLAGS = flags.FLAGS
 
 flags.DEFINE_list(
-    "saved_models", None, "models to measure: SavedModel directories or .keras files, A,B,..."
+    "saved_models", None, "models to measure: SavedModel directories, .keras or .h5 files, A,B,..."
 )
+cli.define_model_interface_flags()
 cli.define_sets_flag()
 cli.define_dataset_flags(split="test", what="clean images, instead of the sets' originals")
 flags.DEFINE_list(
@@ -42,12 +44,13 @@ def main() -> None:
     from tfblindspots.models import load_classifier
 
     names = distinct_names(FLAGS.saved_models)
+    interface = cli.interface_from_flags()
     clean = None
     if FLAGS.dataset:
         clean = cli.load_dataset_from_flags(FLAGS.split or "test")
     table = evaluate_models(
         [
-            load_classifier(path, name=name)
+            load_classifier(path, name=name, interface=interface)
             for path, name in zip(FLAGS.saved_models, names, strict=True)
         ],
         FLAGS.adversarial_sets,

@@ -10,8 +10,8 @@ similarity of all pairs, in pixels and (with --reference_model) in another model
 permutation test says whether units differ from random directions, drawn as they are or after
 whitening.
 
-The model is a .keras file or a SavedModel with the signature activations, as scripts/train.py
-writes it.
+The model is a .keras or .h5 file, or a SavedModel with the signature activations, as
+scripts/train.py writes it.
 
 It prints a table. The directory gets results.json, the rows of images as units.png,
 random_directions.png and whitened_directions.png, and all distributions as coherence.png.
@@ -58,6 +58,7 @@ def main() -> None:
             seed=FLAGS.seed,
         ),
         FLAGS.output_dir,
+        interface=cli.interface_from_flags(),
         reference=(FLAGS.reference_model, FLAGS.reference_layer) if FLAGS.reference_model else None,
         progress=cli.on_terminal(),
     )

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from tfblindspots.adversarial_sets import read_adversarial_set, write_adversarial_set
     from tfblindspots.attacks import AttackConfig, find_adversarial_examples
     from tfblindspots.data import load_dataset
-    from tfblindspots.models import load_classifier
+    from tfblindspots.models import ModelInterface, load_classifier
 
 __version__ = VERSION
 __all__ = [
     "AttackConfig",
     "InputError",
+    "ModelInterface",
     "__version__",
     "find_adversarial_examples",
     "load_classifier",
@@ -29,6 +30,7 @@ __all__ = [
 
 _ROOMS = {
     "AttackConfig": "attacks",
+    "ModelInterface": "models",
     "find_adversarial_examples": "attacks",
     "load_classifier": "models",
     "load_dataset": "data",

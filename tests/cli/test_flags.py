@@ -6,6 +6,7 @@ from absl.testing import flagsaver
 
 from tfblindspots import cli
 from tfblindspots.errors import InputError
+from tfblindspots.models import ModelInterface
 
 
 def define_all() -> None:
@@ -49,3 +50,49 @@ def test_what_is_not_a_number_is_rejected(text: str) -> None:
         ),
     ):
         cli.numbers("stddevs_of_the_test")
+
+
+def test_what_flags_say_of_a_model() -> None:
+    cli.define_model_flag()
+    flags.FLAGS.mark_as_parsed()
+    with flagsaver.as_parsed():
+        assert cli.interface_from_flags() == ModelInterface()
+    given = {
+        "pixel_range": "-1,1",
+        "mean": "-0.1,0,0.1",
+        "std": "0.5",
+        "channel_order": "bgr",
+        "data_format": "channels_first",
+        "image_size": "240,320",
+        "signature": "serve",
+        "input": "images",
+        "output": "scores",
+        "output_kind": "logits",
+    }
+    with flagsaver.as_parsed(**given):
+        assert cli.interface_from_flags() == ModelInterface(
+            signature="serve",
+            input="images",
+            output="scores",
+            output_kind="logits",
+            image_size=(240, 320),
+            pixel_range=(-1.0, 1.0),
+            mean=(-0.1, 0.0, 0.1),
+            std=(0.5,),
+            channel_order="bgr",
+            data_format="channels_first",
+        )
+
+
+def test_image_sizes() -> None:
+    define_all()
+    flags.FLAGS.mark_as_parsed()
+    given = {"dataset": "digits", "image_size": "6", "short_side": "7"}
+    with flagsaver.as_parsed(**given):
+        assert cli.load_dataset_from_flags("test[:2]").images.shape == (2, 6, 6, 1)
+    for text in ("0", "6,6,6", "6x6", "-3"):
+        with (
+            flagsaver.as_parsed(dataset="digits", image_size=text),
+            pytest.raises(InputError, match=f"^--image_size is {text}; expected one number of pix"),
+        ):
+            cli.load_dataset_from_flags("test")

@@ -85,6 +85,9 @@ def cases(workplace: Path, in_directory: Path) -> Path:
     )
     model.layers[-1].set_weights([np.full((64, 10), np.nan), np.zeros(10)])
     model.save("nan.keras")
+    pair = [keras.Input((8, 8, 1), name=name) for name in ("left", "right")]
+    both = keras.layers.Flatten()(keras.layers.Add()(pair))
+    keras.Model(pair, keras.layers.Dense(10)(both)).save("pair.keras")
     return in_directory
 
 
@@ -93,7 +96,7 @@ def cases(workplace: Path, in_directory: Path) -> Path:
     [
         (
             {"saved_model": "absent"},
-            "model absent does not exist; expected a SavedModel directory or a .keras file.",
+            "model absent does not exist; expected a SavedModel directory, a .keras or a .h5 file.",
         ),
         (
             {"saved_model": "empty"},
@@ -101,7 +104,7 @@ def cases(workplace: Path, in_directory: Path) -> Path:
         ),
         (
             {"saved_model": "notes.txt"},
-            "model notes.txt is a file of another kind; expected a SavedModel directory or a",
+            "model notes.txt is a file of another kind; expected a SavedModel directory, a",
         ),
         (
             {"saved_model": "large.keras"},
@@ -110,6 +113,24 @@ def cases(workplace: Path, in_directory: Path) -> Path:
         (
             {"saved_model": "three.keras"},
             "labels range from 1 to 9; model three has the classes 0 to 2. Use data with",
+        ),
+        (
+            {"saved_model": "pair.keras"},
+            "model pair.keras has 2 inputs (left, right); expected one, a batch of images. Save it",
+        ),
+        (
+            {"saved_model": "softmax.keras", "mean": "0.5,0.5"},
+            "mean has 2 values, and model softmax takes images of 1 channels; expected one number,",
+        ),
+        ({"mean": "half"}, "--mean holds 'half'; expected numbers, such as 0.1,0.3."),
+        ({"pixel_range": "255"}, "--pixel_range has 1 numbers; expected two, such as 0,255."),
+        (
+            {"image_size": "big"},
+            "--image_size is big; expected one number of pixels, such as 227, or height and width",
+        ),
+        (
+            {"image_size": "10"},
+            "model model takes images of 8 x 8 pixels, and image_size is 10 x 10; expected the",
         ),
         ({"saved_model": "nan.keras"}, "model nan returns NaN; expected finite logits."),
         (

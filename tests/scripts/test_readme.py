@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 
@@ -17,6 +18,9 @@ from tfblindspots.adversarial_sets import FIELDS, feature_description, read_adve
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 # The commands that only set up, or take long; CI and releases run them.
 ELSEWHERE = ("make ", ".venv/bin/python scripts/reproduce.py --dataset=mnist ")
+
+# In the Python that makes what the commands on a model of one's own attack.
+OWN_MODEL = "keras.applications"
 
 
 def blocks(language: str) -> list[str]:
@@ -34,8 +38,16 @@ def commands() -> list[list[str]]:
 def place(tmp_path_factory: pytest.TempPathFactory, call_script: CallScript) -> Path:
     """A directory in which all the commands have run."""
     directory = tmp_path_factory.mktemp("readme")
+    generator = np.random.default_rng(0)
+    for name in ("ant", "bee"):
+        (directory / "photos" / name).mkdir(parents=True)
+        for number in range(3):
+            photo = generator.integers(0, 256, (70, 80, 3), np.uint8)
+            PIL.Image.fromarray(photo).save(directory / "photos" / name / f"{number}.jpg")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
+        (own_model,) = (block for block in blocks("python") if OWN_MODEL in block)
+        exec(own_model, {})
         for python, script, *flags in commands():
             assert python == "python"
             assert call_script(Path(script).stem, flags) == 0
@@ -46,12 +58,16 @@ def test_the_commands_are_the_whole_way(place: Path) -> None:
     scripts = [Path(command[1]).name for command in commands()]
     assert scripts == [
         *("train.py", "train.py", "attack.py", "evaluate.py"),
+        "attack.py",
         *("attack.py", "attack.py", "robust_accuracy.py", "inspect_units.py"),
         "train_with_pool.py",
     ]
     table = (place / "results" / "evaluation" / "table.md").read_text()
     assert "fc100-100-10 | " in table.splitlines()[0]
     assert (place / "results" / "robust_accuracy" / "robust_accuracy.png").is_file()
+    own = read_adversarial_set(place / "results" / "sets" / "network")
+    assert own.manifest["model"]["settings"] == {"pixel_range": [-1, 1]}
+    assert own.examples["success"].all()
 
 
 def test_python_without_the_package_reads_the_set(place: Path) -> None:
@@ -85,7 +101,8 @@ def test_the_feature_description_is_complete() -> None:
 def test_the_python_face(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (block,) = (block for block in blocks("python") if "tfblindspots" in block)
+    blocks_of_ours = [block for block in blocks("python") if "tfblindspots" in block]
+    (block,) = (block for block in blocks_of_ours if OWN_MODEL not in block)
     monkeypatch.chdir(place)
     names: dict[str, Any] = {}
     exec(block, names)

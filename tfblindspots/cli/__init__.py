@@ -5,6 +5,7 @@ from tfblindspots.cli.flags import (
     define_attack_size_flags,
     define_dataset_flags,
     define_model_flag,
+    define_model_interface_flags,
     define_network_flag,
     define_num_examples_flag,
     define_output_flag,
@@ -14,7 +15,12 @@ from tfblindspots.cli.flags import (
     numbers,
     whole_numbers,
 )
-from tfblindspots.cli.loading import image_size_from_flags, load_dataset_from_flags
+from tfblindspots.cli.loading import (
+    image_size_from_flags,
+    interface_from_flags,
+    load_classifier_from_flags,
+    load_dataset_from_flags,
+)
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "define_attack_size_flags",
     "define_dataset_flags",
     "define_model_flag",
+    "define_model_interface_flags",
     "define_network_flag",
     "define_num_examples_flag",
     "define_output_flag",
@@ -30,6 +37,8 @@ __all__ = [
     "define_test_split_flag",
     "guard",
     "image_size_from_flags",
+    "interface_from_flags",
+    "load_classifier_from_flags",
     "load_dataset_from_flags",
     "numbers",
     "on_terminal",

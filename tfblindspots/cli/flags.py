@@ -6,7 +6,7 @@ and its help says by what.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
@@ -40,13 +40,7 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
         "~/tensorflow_datasets)",
     )
-    _define(
-        flags.DEFINE_list,
-        "image_size",
-        None,
-        "pixels, such as 227, or height and width, such as 240,320: scale every image and take its "
-        "middle (default: images of one size as they are)",
-    )
+    _define_image_size_flag()
     _define(
         flags.DEFINE_integer,
         "short_side",
@@ -65,8 +59,54 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
 
 
 def define_model_flag() -> None:
-    """``--saved_model``."""
-    _define(flags.DEFINE_string, "saved_model", None, "model: SavedModel directory or .keras file")
+    """``--saved_model``, and the flags of ``define_model_interface_flags``."""
+    _define(
+        flags.DEFINE_string,
+        "saved_model",
+        None,
+        "model: SavedModel directory, .keras or .h5 file",
+    )
+    define_model_interface_flags()
+
+
+def define_model_interface_flags() -> None:
+    """What a model made elsewhere may need; see ``models.ModelInterface``."""
+    _define_image_size_flag()
+    for part, default in (
+        ("signature", "serving_default, or the only one"),
+        ("input", "the only one"),
+        ("output", "logits, or the only one"),
+    ):
+        _define(
+            flags.DEFINE_string,
+            part,
+            None,
+            f"name of the model's {part} (default: {default}; a wrong one lists them)",
+        )
+    _define_choice(
+        "output_kind",
+        ["auto", "logits", "probabilities"],
+        "what the model's output is; auto: as its last layer says, or found by trying",
+    )
+    _define(
+        flags.DEFINE_list,
+        "pixel_range",
+        ["0", "1"],
+        "what black and white are to the model, such as 0,255 or -1,1, unless it scales images "
+        "in [0, 1] itself",
+    )
+    _define(
+        flags.DEFINE_list,
+        "mean",
+        [],
+        "what the model expects subtracted, in units of --pixel_range: a number, or one a channel "
+        "in the model's order",
+    )
+    _define(flags.DEFINE_list, "std", [], "by what it expects the difference divided, likewise")
+    _define_choice("channel_order", ["rgb", "bgr"], "order of colours that the model expects")
+    _define_choice(
+        "data_format", ["channels_last", "channels_first"], "order of axes that the model expects"
+    )
 
 
 def define_network_flag() -> None:
@@ -146,22 +186,21 @@ def define_num_examples_flag() -> None:
     )
 
 
-def numbers(name: str) -> list[float]:
+def numbers(name: str, lowest: float = 0) -> list[float]:
     """The value of a list flag as numbers.
 
     Raises:
-      InputError: an entry is not a number of at least 0.
+      InputError: an entry is not a finite number of at least ``lowest``.
     """
     values = []
+    limit = "" if lowest == -math.inf else f" of at least {lowest:g}"
     for text in flags.FLAGS[name].value:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and value >= 0):
-            raise InputError(
-                f"--{name} holds {text!r}; expected numbers of at least 0, such as 0.1,0.3."
-            )
+        if not (math.isfinite(value) and value >= lowest):
+            raise InputError(f"--{name} holds {text!r}; expected numbers{limit}, such as 0.1,0.3.")
         values.append(value)
     return values
 
@@ -178,6 +217,26 @@ def whole_numbers(name: str) -> list[int]:
                 f"--{name} holds {text!r}; expected whole numbers of at least 0, such as 0,1,2."
             )
     return [int(text) for text in flags.FLAGS[name].value]
+
+
+def _define_image_size_flag() -> None:
+    _define(
+        flags.DEFINE_list,
+        "image_size",
+        None,
+        "pixels, such as 227, or height and width, such as 240,320: scale every image and take its "
+        "middle; also the size of a model that leaves it open (default: images as they are)",
+    )
+
+
+def _define_choice(name: str, choices: Sequence[str], text: str) -> None:
+    """A flag that takes one of ``choices``, by default the first."""
+    _define(
+        lambda name, default, text: flags.DEFINE_enum(name, default, choices, text),
+        name,
+        choices[0],
+        text,
+    )
 
 
 def _define(define: Callable[..., Any], name: str, default: Any, text: str, **limits: Any) -> None:

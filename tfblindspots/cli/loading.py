@@ -1,13 +1,16 @@
 """Loads what the shared flags name; imports the package late, once the flags are right."""
 
+import math
 from typing import TYPE_CHECKING
 
 from absl import flags
 
+from tfblindspots.cli.flags import numbers
 from tfblindspots.errors import InputError
 
 if TYPE_CHECKING:
     from tfblindspots.data import ImageDataset
+    from tfblindspots.models import Classifier, ModelInterface
 
 
 def load_dataset_from_flags(split: str) -> "ImageDataset":
@@ -26,6 +29,48 @@ def load_dataset_from_flags(split: str) -> "ImageDataset":
         image_size=image_size_from_flags(),
         short_side=values.short_side,
     )
+
+
+def load_classifier_from_flags() -> "Classifier":
+    """The model that ``--saved_model`` names, as its companion flags say.
+
+    Raises:
+      InputError: as ``load_classifier``, or a flag is not what it should be.
+    """
+    from tfblindspots.models import load_classifier
+
+    return load_classifier(flags.FLAGS.saved_model, interface=interface_from_flags())
+
+
+def interface_from_flags() -> "ModelInterface":
+    """What the flags say of the model or models: names of their parts, and their images.
+
+    Raises:
+      InputError: a flag is not what it should be.
+    """
+    from tfblindspots.models import ModelInterface
+
+    values = flags.FLAGS
+    low, high = _pair("pixel_range")
+    return ModelInterface(
+        signature=values.signature,
+        input=values.input,
+        output=values.output,
+        output_kind=values.output_kind,
+        image_size=image_size_from_flags(),
+        pixel_range=(low, high),
+        mean=tuple(numbers("mean", -math.inf)),
+        std=tuple(numbers("std")),
+        channel_order=values.channel_order,
+        data_format=values.data_format,
+    )
+
+
+def _pair(name: str) -> tuple[float, float]:
+    pair = numbers(name, -math.inf)
+    if len(pair) != 2:
+        raise InputError(f"--{name} has {len(pair)} numbers; expected two, such as 0,255.")
+    return pair[0], pair[1]
 
 
 def image_size_from_flags() -> tuple[int, int] | None:

@@ -72,7 +72,7 @@ def make_adversarial_set(
 
     Returns:
       The set's manifest. Besides the common keys and those of ``AdversarialSetWriter.finish``:
-      ``dataset``, ``split``, ``model`` (name and fingerprint), ``attack`` (the configuration),
+      ``dataset``, ``split``, ``model`` (its ``description``), ``attack`` (the configuration),
       ``candidates`` (images that the sample was drawn from, None without one), ``summary`` (see
       ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``).
 
@@ -81,7 +81,7 @@ def make_adversarial_set(
         directory holds other files or a set made with other settings.
     """
     directory = Path(output_dir)
-    model = {"name": classifier.name, "fingerprint": classifier.fingerprint}
+    model = classifier.description
     job = Job(
         directory,
         "adversarial_set",

@@ -30,7 +30,7 @@ from tfblindspots.experiments.image_sets import (
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.markdown import error_table
 from tfblindspots.experiments.training import describe
-from tfblindspots.models import Classifier
+from tfblindspots.models import Classifier, check_images, check_labels
 from tfblindspots.reports.reading import RESULTS
 
 TABLE = "table.md"
@@ -75,6 +75,10 @@ def evaluate_models(
             "dataset."
         )
     sets = dict(zip(distinct_names(adversarial_sets), adversarial_sets, strict=True))
+    if clean:
+        for classifier in classifiers:
+            check_images(classifier, clean.images)
+            check_labels(classifier, clean.labels)
     directory = Path(output_dir)
     job = Job(
         directory,
@@ -175,13 +179,7 @@ def _inputs(
     sets: dict[str, str | os.PathLike[str]],
     clean: ImageDataset | None,
 ) -> dict[str, dict[str, Any]]:
-    inputs = {
-        f"model {classifier.name}": {
-            "name": classifier.name,
-            "fingerprint": classifier.fingerprint,
-        }
-        for classifier in classifiers
-    }
+    inputs = {f"model {classifier.name}": classifier.description for classifier in classifiers}
     inputs |= set_inputs(sets)
     if clean:
         inputs["clean images"] = describe(clean)

@@ -29,11 +29,12 @@ from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
-from tfblindspots.models import Layer, load_classifier, load_layer
+from tfblindspots.models import Layer, ModelInterface, check_images, load_classifier, load_layer
 from tfblindspots.reports.figures import png
 from tfblindspots.reports.reading import RESULTS
 from tfblindspots.reports.unit_figures import coherence_figure, rows_figure
 
+_NO_INTERFACE = ModelInterface()
 DISTRIBUTIONS = "coherence.png"
 # Kinds of directions, and the file of each one's pictures.
 KINDS = {
@@ -77,6 +78,7 @@ def inspect_units(
     output_dir: str | os.PathLike[str],
     *,
     reference: tuple[str | os.PathLike[str], str] | None = None,
+    interface: ModelInterface = _NO_INTERFACE,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Finds the top images of units and of random directions, and measures how alike they are.
@@ -87,6 +89,7 @@ def inspect_units(
       config: what to compare.
       output_dir: gets ``results.json``, ``KINDS``' pictures, ``coherence.png`` and the manifest.
       reference: another model and one of its layers, in whose features images are compared too.
+      interface: how the images of these models differ from those in [0, 1].
       progress: show a progress bar.
 
     Returns:
@@ -102,17 +105,21 @@ def inspect_units(
         unit does not exist; there are fewer images than ``top``, or too few of anything to compare;
         the directory holds other files or results of other settings.
     """
-    layer = load_layer(model, config.layer)
+    layer = load_layer(model, config.layer, interface)
     _check(config, dataset, layer)
     directory = Path(output_dir)
-    classifier = load_classifier(model)
+    classifier = load_classifier(model, interface=interface)
     inputs = {
-        "model": {"name": classifier.name, "fingerprint": classifier.fingerprint},
+        "model": classifier.description,
         "dataset": describe(dataset),
     }
+    check_images(classifier, dataset.images)
+    reference_layer = None
     if reference is not None:
-        other = load_classifier(reference[0])
-        inputs["reference"] = {"name": other.name, "fingerprint": other.fingerprint}
+        other = load_classifier(reference[0], interface=interface)
+        inputs["reference"] = other.description
+        check_images(other, dataset.images)
+        reference_layer = load_layer(*reference, interface)
     job = Job(
         directory,
         "units",
@@ -148,7 +155,7 @@ def inspect_units(
             )
             counts = np.cumsum([len(found) for found in directions.values()])
             tops = dict(zip(directions, np.split(top, counts[:-1]), strict=True))
-        kinds = _measure(dataset, config, units, tops, reference)
+        kinds = _measure(dataset, config, units, tops, reference_layer)
         comparisons = {
             kind: {
                 measure: compare(
@@ -250,13 +257,13 @@ def _measure(
     config: UnitsConfig,
     units: np.ndarray,
     tops: Mapping[str, np.ndarray],
-    reference: tuple[str | os.PathLike[str], str] | None,
+    reference: Layer | None,
 ) -> dict[str, Any]:
     """For each kind of directions, the top images and how alike they are."""
     images = dataset.images
     features = {"pixels": images.reshape(len(images), -1)}
     if reference is not None:
-        features["features"] = load_layer(*reference).activations(images)
+        features["features"] = reference.activations(images)
     # One image a class, as in a sample of all classes: no two can agree.
     several = np.bincount(dataset.labels).max() > 1
     kinds = {}

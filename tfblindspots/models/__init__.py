@@ -10,6 +10,7 @@ from tfblindspots.models.classifier import (
     predict_logits,
 )
 from tfblindspots.models.definition import ModelDefinition
+from tfblindspots.models.interface import ModelInterface
 from tfblindspots.models.loading import load_classifier
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
@@ -22,6 +23,7 @@ __all__ = [
     "Classifier",
     "Layer",
     "ModelDefinition",
+    "ModelInterface",
     "check_images",
     "check_labels",
     "export_saved_model",

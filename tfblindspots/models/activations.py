@@ -1,11 +1,13 @@
 """What a layer of a model answers to images: the other thing, besides logits, that is looked at."""
 
 import difflib
+import functools
 import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -13,10 +15,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.errors import InputError
+from tfblindspots.models.adapting import Function, adapted
 from tfblindspots.models.classifier import forward_batch_size
-from tfblindspots.models.loading import open_model
+from tfblindspots.models.interface import ModelInterface
+from tfblindspots.models.keras_sources import keras_input
+from tfblindspots.models.opening import keras_library, open_model
+from tfblindspots.models.sources import Source
 
 _SIGNATURE = "activations"
+_NO_INTERFACE = ModelInterface()
 
 
 @dataclass(frozen=True)
@@ -40,39 +47,47 @@ class Layer:
         return math.prod(self.shape)
 
 
-def load_layer(model: str | os.PathLike[str] | keras.Model, layer: str) -> Layer:
+def load_layer(
+    model: str | os.PathLike[str] | keras.Model,
+    layer: str,
+    interface: ModelInterface = _NO_INTERFACE,
+) -> Layer:
     """Loads a model down to one of its layers.
 
     Args:
       model: a SavedModel directory with the signature ``activations`` (those of this package have
-        it), a ``.keras`` file, or a built functional Keras model.
+        it), a ``.keras`` or ``.h5`` file, or a built functional Keras model.
       layer: its name.
+      interface: how the model's images differ from those in [0, 1].
 
     Raises:
       InputError: there is no such model or layer, the model does not give its layers' activations,
-        or the layer's size depends on the image.
+        or ``interface`` does not fit it.
     """
-    name = model.name if isinstance(model, keras.Model) else str(model)
-    opened = model if isinstance(model, keras.Model) else open_model(Path(model))
-    read = _keras_layers if isinstance(opened, keras.Model) else _signature_layers
-    function, shapes = read(opened, name)
-    if layer not in shapes:
-        close = difflib.get_close_matches(layer, shapes, n=1)
+    opened: Any = model
+    if keras_library(model):
+        name = str(opened.name)
+    else:
+        name = str(model)
+        opened = open_model(Path(name))
+    read = _keras_layers if keras_library(opened) else _signature_layers
+    layers = read(opened, name)
+    if layer not in layers:
+        close = difflib.get_close_matches(layer, layers, n=1)
         suggestion = f" (did you mean {close[0]}?)" if close else ""
         raise InputError(
-            f"model {name} has no layer '{layer}'{suggestion}; expected one of {', '.join(shapes)}."
+            f"model {name} has no layer '{layer}'{suggestion}; expected one of {', '.join(layers)}."
         )
-    shape = shapes[layer]
-    if None in shape:
-        raise InputError(
-            f"layer {layer} of model {name} has activations of shape {list(shape)}; expected a "
-            "fixed size. Name another layer."
-        )
-    units = math.prod(size for size in shape if size)
+    source = layers[layer]
+    image_shape = interface.image_shape(source.shape, name)
+    function = adapted(source, interface)
+    # A trial: sizes that a model leaves open are known only with an image of the size that is used.
+    shape = tuple(function(tf.zeros([2, *image_shape])).shape[1:])
+    units = math.prod(shape)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def compiled(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.reshape(function(images)[layer], [-1, units]), tf.float32)
+        return tf.reshape(function(images), [-1, units])
 
     def activations(images: np.ndarray) -> np.ndarray:
         # All layers before this one are computed too, and may be far larger.
@@ -86,37 +101,39 @@ def load_layer(model: str | os.PathLike[str] | keras.Model, layer: str) -> Layer
     return Layer(layer, shape, activations)
 
 
-# Images to activations by layer name, and the shape of each for one image.
-_Layers = tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], dict[str, tuple[int, ...]]]
-
-
-def _keras_layers(model: keras.Model, name: str) -> _Layers:
-    if not getattr(model, "inputs", None):
-        raise InputError(
-            f"Keras model {name} does not say what images it takes; expected a functional model."
-        )
+def _keras_layers(model: Any, name: str) -> dict[str, Source]:
+    library = keras_library(model)
+    assert library is not None
+    shape, dtype, _ = keras_input(model, _NO_INTERFACE, name)
     # A layer that is used twice, or that gives several tensors, has no one output.
-    given = {layer.name: getattr(layer, "output", None) for layer in model.layers[1:]}
-    outputs = {
-        name: output for name, output in given.items() if isinstance(output, keras.KerasTensor)
+    given = {layer.name: getattr(layer, "output", None) for layer in model.layers}
+    outputs = {name: output for name, output in given.items() if hasattr(output, "shape")}
+    return {
+        name: Source(_keras_layer(library, model.inputs[0], output), shape, dtype, None, {})
+        for name, output in outputs.items()
+        if output is not model.inputs[0]
     }
-    inner = keras.Model(model.inputs[0], outputs)
-    shapes = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
-    return lambda images: inner(images, training=False), shapes
 
 
-def _signature_layers(loaded: Any, name: str) -> _Layers:
+def _keras_layer(library: ModuleType, images: Any, output: Any) -> Function:
+    inner = library.Model(images, output)
+    return lambda images: inner(images, training=False)
+
+
+def _signature_layers(loaded: Any, name: str) -> dict[str, Source]:
     if _SIGNATURE not in loaded.signatures:
         raise InputError(
             f"model {name} has no signature '{_SIGNATURE}', which gives each layer's output; "
             "expected a SavedModel that scripts/train.py wrote, or a .keras file."
         )
     signature = loaded.signatures[_SIGNATURE]
-    (argument,) = signature.structured_input_signature[1]
-    shapes = {key: tuple(spec.shape[1:]) for key, spec in signature.structured_outputs.items()}
+    ((argument, spec),) = signature.structured_input_signature[1].items()
 
-    def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def function(layer: str, images: tf.Tensor) -> tf.Tensor:
         # Through `loaded`, without which the variables would be gone.
-        return loaded.signatures[_SIGNATURE](**{argument: images})
+        return loaded.signatures[_SIGNATURE](**{argument: images})[layer]
 
-    return function, shapes
+    return {
+        layer: Source(functools.partial(function, layer), tuple(spec.shape), spec.dtype, None, {})
+        for layer in signature.structured_outputs
+    }

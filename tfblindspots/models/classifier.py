@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +31,14 @@ class Classifier:
     # The model's own output is probabilities: ``logits`` then are their logarithms, which have the
     # same softmax.
     probabilities: bool
+    # How it is used, where that is not as by default: items of `ModelInterface`, JSON-ready.
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a manifest says of the model: name, fingerprint, and settings if there are any."""
+        found = {"name": self.name, "fingerprint": self.fingerprint}
+        return {**found, "settings": dict(self.settings)} if self.settings else found
 
 
 def predict_logits(
@@ -136,5 +145,12 @@ def _check_rank_and_shape(classifier: Classifier, images: np.ndarray) -> None:
     if images.shape[1:] != classifier.image_shape or not len(images):
         raise InputError(
             f"images have shape {list(images.shape)}; model {classifier.name} {expected}, N at "
-            "least 1. Use the data that the model was trained for."
+            f"least 1. {_shape_advice(images.shape[1:], classifier.image_shape)}"
         )
+
+
+def _shape_advice(found: tuple[int, ...], expected: tuple[int, int, int]) -> str:
+    if len(found) == 3 and found[2] == expected[2]:
+        height, width, _ = expected
+        return f"Load the data with --image_size={height},{width} (in Python image_size)."
+    return "Use data like that which the model was trained for: grey for grey, colour for colour."
