@@ -143,7 +143,8 @@ def cases(workplace: Path, in_directory: Path) -> Path:
         ),
         (
             {"target": "nearest"},
-            "target is 'nearest'; expected random, untargeted, most_likely, least_likely, all or a",
+            "target 'nearest' is unknown; expected random, untargeted, most_likely, least_likely, "
+            "all, a class number, or the name of one of the 10 classes of digits, such as '0'.",
         ),
         (
             {"split": "test+train"},

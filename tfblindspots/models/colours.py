@@ -58,5 +58,5 @@ def check_image_shape(name: str, image_shape: ImageShape, smallest: int) -> None
     if min(height, width) < smallest:
         raise InputError(
             f"model {name} takes images of at least {smallest}x{smallest} pixels, and these have "
-            f"{height}x{width}; use larger images."
+            f"{height}x{width}; scale them with --image_size, or use larger images."
         )
