@@ -20,6 +20,8 @@ FLAGS = flags.FLAGS
 
 cli.define_model_flag()
 cli.define_dataset_flags(split="test", what="images to attack")
+cli.define_positive_class_flag()
+cli.define_only_class_flag()
 cli.define_attack_size_flags()
 flags.DEFINE_string(
     "target",
@@ -90,7 +92,7 @@ def main() -> None:
     )
     manifest = make_adversarial_set(
         load_classifier(FLAGS.saved_model),
-        load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir),
+        cli.choose_classes(load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir)),
         config,
         FLAGS.output_dir,
         num_examples=FLAGS.num_examples,

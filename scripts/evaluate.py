@@ -45,7 +45,9 @@ def main() -> None:
     names = distinct_names(FLAGS.saved_models)
     clean = None
     if FLAGS.dataset:
-        clean = load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir)
+        clean = cli.choose_classes(
+            load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir)
+        )
     table = evaluate_models(
         [
             load_classifier(path, name=name)

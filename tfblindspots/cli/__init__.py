@@ -1,5 +1,6 @@
 """What scripts share: flags, their checks, and how a script starts and ends."""
 
+from tfblindspots.cli.classes import choose_classes
 from tfblindspots.cli.flags import (
     define_amplification_flag,
     define_attack_size_flags,
@@ -7,7 +8,9 @@ from tfblindspots.cli.flags import (
     define_model_flag,
     define_network_flag,
     define_num_examples_flag,
+    define_only_class_flag,
     define_output_flag,
+    define_positive_class_flag,
     define_seed_flag,
     define_sets_flag,
     define_test_split_flag,
@@ -17,13 +20,16 @@ from tfblindspots.cli.flags import (
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
+    "choose_classes",
     "define_amplification_flag",
     "define_attack_size_flags",
     "define_dataset_flags",
     "define_model_flag",
     "define_network_flag",
     "define_num_examples_flag",
+    "define_only_class_flag",
     "define_output_flag",
+    "define_positive_class_flag",
     "define_seed_flag",
     "define_sets_flag",
     "define_test_split_flag",

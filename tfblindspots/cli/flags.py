@@ -47,6 +47,26 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         )
 
 
+def define_positive_class_flag() -> None:
+    """``--positive_class``."""
+    _define(
+        flags.DEFINE_string,
+        "positive_class",
+        None,
+        "make two classes of those of --dataset: this one, such as automobile, and the rest",
+    )
+
+
+def define_only_class_flag() -> None:
+    """``--only_class``."""
+    _define(
+        flags.DEFINE_string,
+        "only_class",
+        None,
+        "take only the images of this class (of the two, where --positive_class is given)",
+    )
+
+
 def define_model_flag() -> None:
     """``--saved_model``."""
     _define(flags.DEFINE_string, "saved_model", None, "model: SavedModel directory or .keras file")

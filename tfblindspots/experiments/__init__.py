@@ -9,6 +9,7 @@ from tfblindspots.experiments.markdown import (
 )
 from tfblindspots.experiments.networks import NETWORKS
 from tfblindspots.experiments.pool_training import PoolTrainingConfig, train_with_pools
+from tfblindspots.experiments.quocnet import QuocNetConfig, train_quocnet
 from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
 from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
@@ -20,6 +21,7 @@ __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
     "PoolTrainingConfig",
+    "QuocNetConfig",
     "RegularizersConfig",
     "ReproductionConfig",
     "TrainingConfig",
@@ -37,5 +39,6 @@ __all__ = [
     "reproduce",
     "robust_accuracy_table",
     "train_network",
+    "train_quocnet",
     "train_with_pools",
 ]

@@ -10,18 +10,33 @@ from tfblindspots.models.classifier import (
 )
 from tfblindspots.models.definition import ModelDefinition
 from tfblindspots.models.loading import load_classifier
+from tfblindspots.models.local_layers import (
+    L2Pooling2D,
+    LocalContrastNormalization2D,
+    LocallyConnected2D,
+    extract_patches,
+)
+from tfblindspots.models.quocnet import STAGES, Stage, build_quocnet, check_stages
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
 
 __all__ = [
     "ASSETS",
     "FAMILIES",
+    "STAGES",
     "Classifier",
+    "L2Pooling2D",
     "Layer",
+    "LocalContrastNormalization2D",
+    "LocallyConnected2D",
     "ModelDefinition",
+    "Stage",
+    "build_quocnet",
     "check_images",
     "check_labels",
+    "check_stages",
     "export_saved_model",
+    "extract_patches",
     "get_definition",
     "load_classifier",
     "load_layer",
