@@ -20,14 +20,21 @@ FLAGS = flags.FLAGS
 
 cli.define_model_flag()
 cli.define_dataset_flags(split="test", what="images to attack")
-cli.define_positive_class_flag()
 cli.define_only_class_flag()
 cli.define_attack_size_flags()
+flags.DEFINE_integer(
+    "sample",
+    None,
+    "attack so many images, drawn at random (by --seed) from all that the model classifies "
+    "correctly and that are not of the target class, instead of the first --num_examples",
+    lower_bound=1,
+)
 flags.DEFINE_string(
     "target",
     "random",
     "class to reach: random (any other class), untargeted (whichever is nearest), most_likely or "
-    "least_likely (after the true one), all (each in turn, the nearest is kept), or a class number",
+    "least_likely (after the true one), all (each in turn, the nearest is kept), a class number, "
+    "or the name of a class of --dataset, such as ostrich",
 )
 cli.define_output_flag("the adversarial set")
 flags.DEFINE_enum(
@@ -75,13 +82,13 @@ cli.define_seed_flag()
 def main() -> None:
     """Attacks, writes, prints."""
     from tfblindspots.attacks import AttackConfig
-    from tfblindspots.data import load_dataset
-    from tfblindspots.experiments import make_adversarial_set
+    from tfblindspots.experiments import make_adversarial_set, target_by_name
     from tfblindspots.models import load_classifier
     from tfblindspots.reports import quality_card_lines
 
+    dataset = cli.load_dataset_from_flags(FLAGS.split or "test")
     config = AttackConfig(
-        target=FLAGS.target,
+        target=target_by_name(FLAGS.target, dataset),
         norm=FLAGS.norm,
         solver=FLAGS.solver,
         effort=FLAGS.effort,
@@ -92,10 +99,11 @@ def main() -> None:
     )
     manifest = make_adversarial_set(
         load_classifier(FLAGS.saved_model),
-        cli.choose_classes(load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir)),
+        dataset,
         config,
         FLAGS.output_dir,
         num_examples=FLAGS.num_examples,
+        sample=FLAGS.sample,
         shard_size=FLAGS.shard_size,
         progress=cli.on_terminal(),
     )

@@ -22,6 +22,7 @@ flags.DEFINE_list(
 )
 cli.define_sets_flag()
 cli.define_dataset_flags(split="test", what="clean images, instead of the sets' originals")
+cli.define_only_class_flag()
 flags.DEFINE_list(
     "noise_stddevs",
     [],
@@ -38,16 +39,13 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Evaluates, writes, prints."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.experiments import distinct_names, error_table, evaluate_models
     from tfblindspots.models import load_classifier
 
     names = distinct_names(FLAGS.saved_models)
     clean = None
     if FLAGS.dataset:
-        clean = cli.choose_classes(
-            load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir)
-        )
+        clean = cli.load_dataset_from_flags(FLAGS.split or "test")
     table = evaluate_models(
         [
             load_classifier(path, name=name)

@@ -40,7 +40,6 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Inspects, writes, prints."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.errors import InputError
     from tfblindspots.experiments import UnitsConfig, coherence_table, inspect_units
 
@@ -49,7 +48,7 @@ def main() -> None:
     units = None if FLAGS.units is None else tuple(cli.whole_numbers("units"))
     results = inspect_units(
         FLAGS.saved_model,
-        load_dataset(FLAGS.dataset, FLAGS.split or "test", FLAGS.data_dir),
+        cli.load_dataset_from_flags(FLAGS.split or "test"),
         UnitsConfig(
             layer=FLAGS.layer,
             units=units,

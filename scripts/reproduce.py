@@ -17,8 +17,6 @@ The same on MNIST: --dataset=mnist. Its sets take 6.5 GB on disk; --num_examples
 --num_seeds=1 is a quick look.
 """
 
-import functools
-
 from absl import flags
 
 from tfblindspots import cli
@@ -41,7 +39,6 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Reproduces, reports, prints the report's path."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.experiments import EXPERIMENTS, NETWORKS, ReproductionConfig, reproduce
 
     report = reproduce(
@@ -54,7 +51,7 @@ def main() -> None:
             num_examples=FLAGS.num_examples,
             shard_size=FLAGS.shard_size,
         ),
-        functools.partial(load_dataset, FLAGS.dataset, data_dir=FLAGS.data_dir),
+        cli.load_dataset_from_flags,
         FLAGS.output_dir,
         progress=cli.on_terminal(),
     )

@@ -32,14 +32,13 @@ flags.DEFINE_integer(
 
 def main() -> None:
     """Trains, exports, prints."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.experiments import TrainingConfig, train_network
     from tfblindspots.reports import formatting
 
     manifest = train_network(
         TrainingConfig(FLAGS.model, FLAGS.seed, FLAGS.max_iterations),
-        load_dataset(FLAGS.dataset, FLAGS.split or "train", FLAGS.data_dir),
-        load_dataset(FLAGS.dataset, FLAGS.test_split, FLAGS.data_dir),
+        cli.load_dataset_from_flags(FLAGS.split or "train"),
+        cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,
         progress=cli.on_terminal(),
     )

@@ -24,7 +24,6 @@ FLAGS = flags.FLAGS
 
 cli.define_dataset_flags(split="train", what="images to learn from and to test on")
 cli.define_test_split_flag()
-cli.define_positive_class_flag()
 flags.DEFINE_list("maps", ["64", "96", "192"], "filters at each position, of the three stages")
 flags.DEFINE_integer(
     "steps", 300, "steps of learning each stage's filters, of 100 images each", lower_bound=1
@@ -35,7 +34,6 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Trains, exports, prints."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.errors import InputError
     from tfblindspots.experiments import QuocNetConfig, train_quocnet
     from tfblindspots.models import STAGES
@@ -52,8 +50,8 @@ def main() -> None:
     )
     results = train_quocnet(
         QuocNetConfig(stages, FLAGS.steps, FLAGS.seed),
-        cli.choose_classes(load_dataset(FLAGS.dataset, FLAGS.split or "train", FLAGS.data_dir)),
-        cli.choose_classes(load_dataset(FLAGS.dataset, FLAGS.test_split, FLAGS.data_dir)),
+        cli.load_dataset_from_flags(FLAGS.split or "train"),
+        cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,
         progress=cli.on_terminal(),
     )

@@ -57,7 +57,6 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Trains, exports, prints."""
-    from tfblindspots.data import load_dataset
     from tfblindspots.experiments import PoolTrainingConfig, train_with_pools
     from tfblindspots.reports import formatting
     from tfblindspots.training import PoolConfig, Regularization
@@ -80,8 +79,8 @@ def main() -> None:
             epochs=FLAGS.epochs,
             num_examples=FLAGS.num_examples,
         ),
-        load_dataset(FLAGS.dataset, FLAGS.split or "train", FLAGS.data_dir),
-        load_dataset(FLAGS.dataset, FLAGS.test_split, FLAGS.data_dir),
+        cli.load_dataset_from_flags(FLAGS.split or "train"),
+        cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,
         progress=cli.on_terminal(),
     )

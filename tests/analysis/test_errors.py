@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from tfblindspots.analysis import clopper_pearson, error_rate
+from tfblindspots.analysis import clopper_pearson, error_rate, top_error_rate
 from tfblindspots.errors import InputError
 
 
@@ -77,3 +77,21 @@ def test_counts_errors() -> None:
 def test_refuses_arrays_that_do_not_fit(predictions: np.ndarray, labels: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"predictions have shape .* expected one of each for ev"):
         error_rate(predictions, labels)
+
+
+def test_top_errors_count_labels_beyond_the_largest_logits() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.integers(0, 6, (40, 7)).astype(np.float32)  # with ties
+    labels = generator.integers(0, 7, 40)
+    for count in (1, 3, 7):
+        wrong = 0
+        for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+            ranking = sorted(range(7), key=lambda k: (-row[k], k))
+            wrong += label not in ranking[:count]
+        assert top_error_rate(logits, labels, count).errors == wrong
+    assert top_error_rate(logits, labels, 1) == error_rate(logits.argmax(axis=1), labels)
+
+
+def test_top_errors_need_images() -> None:
+    with pytest.raises(InputError, match="at least one image"):
+        top_error_rate(np.zeros((0, 3)), np.zeros(0, int), 5)

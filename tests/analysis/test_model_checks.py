@@ -190,10 +190,9 @@ def test_only_the_first_images_are_looked_at_in_batches() -> None:
         np.resize(IMAGES, (many, *SHAPE)),
         np.ones(many, np.int64),
         np.full(many, -1),
-        batch_size=150,
     )
     assert found["checked"] == MODEL_SAMPLE
-    assert seen == [150, 150, 50, 50]
+    assert seen == [32] * 12 + [8] * 2
 
 
 def test_no_images() -> None:

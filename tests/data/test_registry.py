@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfblindspots.data import DATASETS, load_dataset
 from tfblindspots.errors import InputError
@@ -60,7 +61,7 @@ def test_the_registry_takes_new_datasets(monkeypatch: pytest.MonkeyPatch) -> Non
         ("qqqqqqqqqqqq", r"dataset 'qqqqqqqqqqqq' is unknown; expected digits, a TensorFlow"),
         ("not a name", r"dataset 'not a name' cannot be used: .*; expected a TensorFlow Datasets"),
         ("mnist:99.0.0", r"dataset 'mnist:99.0.0' cannot be used: .*99\.0\.0"),
-        ("/nowhere/at/all", r"dataset directory /nowhere/at/all does not exist; expected a dir"),
+        ("/nowhere/at/all", r"dataset directory /nowhere/at/all does not exist; expected a fol"),
         ("ag_news_subset", r"ag_news_subset has the features .*; expected an 'image' and a 'lab"),
     ],
 )
@@ -72,9 +73,33 @@ def test_rejects_names(name: str, message: str, tmp_path: Path) -> None:
 
 
 def test_rejects_a_directory_without_a_dataset(tmp_path: Path) -> None:
-    message = rf"{re.escape(str(tmp_path))} has no dataset_info.json; name a directory that TFDS"
+    message = rf"{re.escape(str(tmp_path))} has neither sub-folders nor a dataset_info.json; expe"
     with pytest.raises(InputError, match=message):
         load_dataset(str(tmp_path), "train")
+
+
+def test_a_bare_name_of_tfds_is_not_a_folder_that_happens_to_be_called_so(
+    mnist_data_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mnist" / "a class").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset("mnist", "test[:3]", mnist_data_dir).name == "mnist"
+    with pytest.raises(InputError, match="split 'test' of mnist selects no images"):
+        load_dataset("./mnist", "test")
+
+
+def test_images_with_names_are_framed_too() -> None:
+    plain, framed = (load_dataset("digits", "test[:4]", image_size=size) for size in (None, (6, 6)))
+    expected = tf.image.resize(plain.images, (7, 7), antialias=True)[:, :6, :6]
+    np.testing.assert_allclose(framed.images, expected, atol=1e-6)
+    assert framed.fingerprint != plain.fingerprint
+    same = load_dataset("digits", "test[:4]", image_size=(8, 8))
+    assert same.fingerprint == plain.fingerprint
+
+
+def test_short_side_needs_an_image_size() -> None:
+    with pytest.raises(InputError, match=r"^short_side is given without image_size, the crop that"):
+        load_dataset("digits", "test", short_side=9)
 
 
 def test_suggests_the_version_inside_a_directory(mnist_data_dir: str) -> None:

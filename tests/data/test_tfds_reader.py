@@ -81,8 +81,25 @@ def test_rejects_images_of_different_sizes(tmp_path: Path) -> None:
     features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
     small = {"image": np.zeros((4, 4, 3), np.uint8), "label": 0}
     directory = _write(tmp_path, [*_rgb_examples(3), small], features)
-    with pytest.raises(InputError, match=r"tiny has images of different sizes \(.*\); expected on"):
+    message = r"tiny has images of different sizes \(.*\); expected one size. Give --image_size"
+    with pytest.raises(InputError, match=message):
         load_dataset(directory, "train")
+
+
+def test_photos_of_different_sizes_become_one_size(tmp_path: Path) -> None:
+    """With a short side that the photos have, nothing but the middle is taken, byte for byte."""
+    generator = np.random.default_rng(1)
+    shapes = [(8, 11, 3), (9, 8, 3), (8, 8, 3), (20, 8, 3)]
+    photos = [generator.integers(0, 256, shape, np.uint8) for shape in shapes]
+    examples = [{"image": photo, "label": i % 2} for i, photo in enumerate(photos)]
+    features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
+    directory = _write(tmp_path, examples, features)
+    order = load_dataset(directory, "train", image_size=(5, 5), short_side=8)
+    crops = [tf.image.resize_with_crop_or_pad(photo, 5, 5).numpy() / 255 for photo in photos]
+    expected = np.stack(crops).astype(np.float32)
+    found = [np.flatnonzero((expected == image).all(axis=(1, 2, 3))) for image in order.images]
+    assert sorted(np.concatenate(found).tolist()) == [0, 1, 2, 3]  # TFDS wrote them in its order
+    assert order.labels.tolist() == [number[0] % 2 for number in found]
 
 
 def test_rejects_float_images_out_of_range(tmp_path: Path) -> None:

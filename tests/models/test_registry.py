@@ -102,7 +102,8 @@ def test_seeds_leave_the_global_generators_alone() -> None:
 def test_rejects_names(name: str) -> None:
     message = (
         rf"^model '{name}' is unknown; expected fc10-1e-4, fc10-1e-2, fc10-1, fcA-B-\.\.\.-K such "
-        r"as fc100-100-10, aeN-K such as ae400-10, conv\.$"
+        r"as fc100-100-10, aeN-K such as ae400-10, conv, squeezenet, alexnet, alexnet-caffe, a "
+        r"network of keras\.applications such as MobileNetV2\.$"
     )
     with pytest.raises(InputError, match=message):
         get_definition(name)

@@ -159,7 +159,10 @@ def write_results(
         generator = np.random.default_rng(3)
         images = generator.uniform(size=(40, 8, 8, 1)).astype(np.float32)
         labels = np.arange(40) % 10
-        return SimpleNamespace(examples=adversarial_examples(images, labels, 0.1, seed=4))
+        return SimpleNamespace(
+            examples=adversarial_examples(images, labels, 0.1, seed=4),
+            manifest={"class_names": [str(number) for number in range(10)]},
+        )
 
     def write(content: dict[str, Any]) -> Path:
         directory = tmp_path / "networks"

@@ -88,3 +88,52 @@ def test_samples_are_drawn_by_the_seed_alone() -> None:
     assert (np.diff(positions) > 0).all()
     assert (positions != figures.sample_positions(1000, 10, seed=8)).any()
     np.testing.assert_array_equal(figures.sample_positions(3, 10, seed=7), [0, 1, 2])
+
+
+def squares(figure: figures.Figure, count: int) -> np.ndarray:
+    """What the axes of the images show, [3, count, H, W, C]."""
+    shown = [axes.get_images()[0].get_array().data for axes in figure.axes[: 3 * count]]
+    return np.stack(shown).reshape(3, count, *shown[0].shape)
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_magnified_differences_are_the_papers(absolute: bool) -> None:
+    original = np.full((2, 3, 3, 3), 100 / 255, np.float32)
+    change = np.zeros_like(original)  # in grey levels of 255
+    change[0, 0, 0] = (1, -2, 30)
+    change[1, 2, 1] = (-12, 12.7, -13)
+    adversarial = original + change / np.float32(255)
+    figure = figures.examples_figure(
+        original, adversarial, ["", ""], magnified=figures.Magnified(10, absolute)
+    )
+    expected = np.abs(10 * change) if absolute else 10 * change + 128
+    rows = squares(figure, 2)
+    np.testing.assert_allclose(255 * rows[1], np.clip(expected, 0, 255), atol=1e-3)
+    np.testing.assert_allclose(rows[0], original)
+    np.testing.assert_allclose(rows[2], adversarial)
+    label = figure.axes[2].get_ylabel()
+    assert label == ("|difference|\n× 10" if absolute else "difference\n× 10")
+
+
+def test_magnified_grey_images_have_no_scale() -> None:
+    original, adversarial = pairs(2, 1)
+    magnified = figures.Magnified(3)
+    figure = figures.examples_figure(original, adversarial, ["", ""], magnified=magnified)
+    assert len(figure.axes) == 6
+    expected = np.clip(3 * (adversarial - original) + 128 / 255, 0, 1)[..., 0]
+    np.testing.assert_allclose(squares(figure, 2)[1], expected, atol=1e-6)
+
+
+def test_photos_are_larger_and_jpegs_keep_their_values() -> None:
+    photo = np.full((1, 120, 120, 3), (0.9, 0.2, 0.4), np.float32)
+    data = figures.jpeg(
+        figures.examples_figure(photo, photo, ["a\n→ b\n1"], magnified=figures.Magnified())
+    )
+    assert data.startswith(b"\xff\xd8")
+    image = decode(data)
+    assert image.shape[1] == pytest.approx((1.06 + 1.46) * figures.DPI, abs=1)
+    middle = round(1.7 * figures.DPI)
+    column = image[:, middle, :3].astype(float)
+    for expected in ((0.9, 0.2, 0.4), (128 / 255,) * 3):
+        near = np.abs(column - 255 * np.array(expected)).max(axis=1) < 4
+        assert near.sum() > 1.3 * figures.DPI

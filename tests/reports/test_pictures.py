@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,14 @@ import pytest
 
 from tfblindspots.adversarial_sets import AdversarialSetWriter
 from tfblindspots.artifacts import build_manifest
-from tfblindspots.reports import paper
-from tfblindspots.reports.pictures import Pictures, make_pictures
+from tfblindspots.reports import figures, paper
+from tfblindspots.reports.pictures import (
+    Picture,
+    Pictures,
+    examples_picture,
+    make_pictures,
+    read_shown,
+)
 from tfblindspots.reports.reading import read_results
 
 WriteResults = Callable[[dict[str, Any]], Path]
@@ -153,3 +160,38 @@ def test_sets_are_read_from_disk(real_set: Path) -> None:
     )
     assert "from −0.3 (blue) to +0.3 (red)" in picture.caption
     assert len(pictures.distributions) == 1
+
+
+def test_classes_are_named_as_people_say_them(real_set: Path) -> None:
+    directory = real_set / "adversarial_sets/random/fc10-1"
+    found = read_shown(directory, 4, 0)
+    assert found.class_names == tuple(map(str, range(10)))
+    named = dataclasses.replace(
+        found, class_names=("a",) * 4 + ("great white shark", "b", "c" * 30) + ("d",) * 3
+    )
+    captions: list[str] = []
+
+    def note(*arguments: Any, **options: Any) -> figures.Figure:
+        captions.extend(arguments[2])
+        return drawn(*arguments, **options)
+
+    drawn = figures.examples_figure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "examples_figure", note)
+        magnified = figures.Magnified(20, absolute=True)
+        picture = examples_picture("x.png", "fc10-1", named, magnified)
+    assert captions == [
+        "a → b\n0.100",
+        "d\nmisclassified",
+        "a\nnone found",
+        f"great white shark\n→ {21 * 'c'}…\n0.300",
+    ]
+    assert picture.caption.endswith(
+        "The absolute difference is shown 20 times as large, and clamped; the largest change of a "
+        "pixel is 76.5 of 255 grey levels."
+    )
+
+
+def test_the_data_uri_says_what_it_is() -> None:
+    assert Picture("a.png", b"x", "", "").data_uri.startswith("data:image/png;base64,")
+    assert Picture("a.jpg", b"x", "", "").data_uri.startswith("data:image/jpeg;base64,")

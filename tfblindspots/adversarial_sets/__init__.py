@@ -1,5 +1,6 @@
 """Adversarial sets on disk: TFRecord shards that TensorFlow Datasets and plain TensorFlow read."""
 
+from tfblindspots.adversarial_sets.class_names import readable_class_name
 from tfblindspots.adversarial_sets.reader import AdversarialSet, read_adversarial_set
 from tfblindspots.adversarial_sets.schema import FIELDS, Field, feature_description
 from tfblindspots.adversarial_sets.writer import AdversarialSetWriter
@@ -12,5 +13,6 @@ __all__ = [
     "Field",
     "feature_description",
     "read_adversarial_set",
+    "readable_class_name",
     "write_adversarial_set",
 ]

@@ -11,7 +11,12 @@ from tfblindspots.analysis.directions import (
     whitened_directions,
 )
 from tfblindspots.analysis.distortions import summarize_distortions
-from tfblindspots.analysis.errors import ErrorRate, clopper_pearson, error_rate
+from tfblindspots.analysis.errors import (
+    ErrorRate,
+    clopper_pearson,
+    error_rate,
+    top_error_rate,
+)
 from tfblindspots.analysis.frame_bounds import (
     FrameBounds,
     convolution_bounds,
@@ -49,6 +54,7 @@ __all__ = [
     "random_directions",
     "robust_accuracy",
     "summarize_distortions",
+    "top_error_rate",
     "top_images",
     "unit_directions",
     "whitened_directions",

@@ -41,6 +41,25 @@ def error_rate(predictions: np.ndarray, labels: np.ndarray) -> ErrorRate:
     return ErrorRate(errors, count, errors / count, *clopper_pearson(errors, count))
 
 
+def top_error_rate(logits: np.ndarray, labels: np.ndarray, count: int) -> ErrorRate:
+    """Counts the images whose label is not among the classes with the largest logits.
+
+    Args:
+      logits: float [N, K], N at least 1.
+      labels: true classes, integers [N].
+      count: how many classes; of equal logits those with the smaller number go first.
+
+    Returns:
+      The error rate with its 95 % interval.
+
+    Raises:
+      InputError: there are no images, or not as many labels as rows of logits.
+    """
+    ranked = np.argsort(-logits, axis=1, kind="stable")[:, :count]
+    hit = (ranked == np.reshape(labels, (-1, 1))).any(axis=1) if len(labels) else np.empty(0, bool)
+    return error_rate(np.where(hit, labels, -1), labels)
+
+
 def clopper_pearson(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact binomial confidence interval of an error rate, by quantiles of Beta distributions.
 

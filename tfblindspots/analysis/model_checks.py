@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
-from tfblindspots.models import Classifier
+from tfblindspots.models import Classifier, forward_batch_size
 
 # Images that are looked at, at most: enough to see a share of 2 %, few enough to cost nothing.
 MODEL_SAMPLE = 200
+_BATCH = 32  # images at a time
 # What counts as rounding, beside the largest logit of the image: an attack lets no margin count
 # that is smaller, since another batch size or runtime may turn its sign.
 _ROUNDING = 1e-5
@@ -29,8 +30,6 @@ def check_model(
     images: np.ndarray,
     labels: np.ndarray,
     targets: np.ndarray,
-    *,
-    batch_size: int = 32,
 ) -> dict[str, Any]:
     """Looks for what makes attacks on a model measure something else than the model.
 
@@ -43,7 +42,6 @@ def check_model(
         others the loss may be flat for no fault of the model's.
       labels: true classes, int [N].
       targets: classes that the attack aims at, int [N]; -1: any but the label.
-      batch_size: images at a time; bounds the memory.
 
     Returns:
       JSON-ready: ``checked``, images looked at; ``probabilities``, whether the model's own output
@@ -69,6 +67,8 @@ def check_model(
         0,
     )
     checked = min(len(images), MODEL_SAMPLE)
+    # The gradient, which is taken without compiling, keeps all that the model computes.
+    batch_size = min(_BATCH, max(1, forward_batch_size(classifier.image_shape) // 4))
     for start in range(0, checked, batch_size):
         part = slice(start, min(start + batch_size, checked))
         for name, found in _check_batch(

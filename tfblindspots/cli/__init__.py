@@ -1,6 +1,5 @@
 """What scripts share: flags, their checks, and how a script starts and ends."""
 
-from tfblindspots.cli.classes import choose_classes
 from tfblindspots.cli.flags import (
     define_amplification_flag,
     define_attack_size_flags,
@@ -10,17 +9,16 @@ from tfblindspots.cli.flags import (
     define_num_examples_flag,
     define_only_class_flag,
     define_output_flag,
-    define_positive_class_flag,
     define_seed_flag,
     define_sets_flag,
     define_test_split_flag,
     numbers,
     whole_numbers,
 )
+from tfblindspots.cli.loading import image_size_from_flags, load_dataset_from_flags
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
-    "choose_classes",
     "define_amplification_flag",
     "define_attack_size_flags",
     "define_dataset_flags",
@@ -29,11 +27,12 @@ __all__ = [
     "define_num_examples_flag",
     "define_only_class_flag",
     "define_output_flag",
-    "define_positive_class_flag",
     "define_seed_flag",
     "define_sets_flag",
     "define_test_split_flag",
     "guard",
+    "image_size_from_flags",
+    "load_dataset_from_flags",
     "numbers",
     "on_terminal",
     "run",

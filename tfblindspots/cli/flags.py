@@ -18,7 +18,7 @@ flags.disclaim_key_flags()
 
 
 def define_dataset_flags(*, split: str | None = None, what: str = "images") -> None:
-    """``--dataset``, ``--data_dir`` and ``--split``.
+    """``--dataset`` and what goes with it, and ``--split``.
 
     Args:
       split: the split that the script takes when none is given; None leaves ``--split`` out.
@@ -29,7 +29,9 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "dataset",
         None,
         f"{what}: digits (embedded, needs no network), a TensorFlow Datasets name such as mnist, "
-        "or the path of a TFDS directory",
+        "or a path: a folder of images with a sub-folder a class (its split is test, unless it "
+        "has folders train, test, ... of these), a .npz file with images and labels (or x_train, "
+        "y_train, ...), or a TFDS directory",
     )
     _define(
         flags.DEFINE_string,
@@ -38,6 +40,27 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
         "~/tensorflow_datasets)",
     )
+    _define(
+        flags.DEFINE_list,
+        "image_size",
+        None,
+        "pixels, such as 227, or height and width, such as 240,320: scale every image and take its "
+        "middle (default: images of one size as they are)",
+    )
+    _define(
+        flags.DEFINE_integer,
+        "short_side",
+        None,
+        "with --image_size: short side of the scaled image, of which the middle is taken (default: "
+        "at most 8/7 of --image_size, so 256 for 224; images are enlarged only to fill it)",
+        lower_bound=1,
+    )
+    _define(
+        flags.DEFINE_string,
+        "positive_class",
+        None,
+        "make two classes of those of --dataset: this one, such as automobile, and the rest",
+    )
     if split is not None:
         _define(
             flags.DEFINE_string,
@@ -45,16 +68,6 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
             None,
             f"split of --dataset in TFDS syntax, such as test or train[:500] (default: {split})",
         )
-
-
-def define_positive_class_flag() -> None:
-    """``--positive_class``."""
-    _define(
-        flags.DEFINE_string,
-        "positive_class",
-        None,
-        "make two classes of those of --dataset: this one, such as automobile, and the rest",
-    )
 
 
 def define_only_class_flag() -> None:
@@ -73,14 +86,15 @@ def define_model_flag() -> None:
 
 
 def define_network_flag() -> None:
-    """``--model``, a network to train."""
+    """``--model``, a network that is defined here."""
     _define(
         flags.DEFINE_string,
         "model",
         None,
         "network: fc10-1e-4, fc10-1e-2, fc10-1 (softmax regression with that weight decay), "
         "fcA-B-...-K (sigmoid layers of A, B, ... units and K classes, such as fc100-100-10), "
-        "aeN-K (sparse autoencoder, such as ae400-10), or conv",
+        "aeN-K (sparse autoencoder, such as ae400-10), conv, squeezenet, alexnet, alexnet-caffe, "
+        "or a network of keras.applications, such as MobileNetV2",
     )
 
 

@@ -13,7 +13,7 @@ from tfblindspots.errors import InputError
 class ImageDataset:
     """Labelled images of one size, in memory, in an order that never changes."""
 
-    name: str  # 'digits', 'mnist': the registered name, or the TFDS builder's
+    name: str  # 'digits', 'mnist': the registered name, the TFDS builder's, or the file's
     split: str  # as asked for, in the split syntax of TFDS: 'train[:500]'
     images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
     labels: np.ndarray  # int64 [N], in 0..num_classes - 1
@@ -21,6 +21,7 @@ class ImageDataset:
     num_classes: int
     class_names: tuple[str, ...]  # one a class
     fingerprint: str  # SHA-256 of images and labels, hexadecimal
+    skipped: tuple[str, ...] = ()  # files of the split that could not be decoded
 
     @functools.cached_property
     def source_split(self) -> str:

@@ -3,11 +3,10 @@
 import numpy as np
 import sklearn.datasets
 import sklearn.model_selection
-import tensorflow_datasets as tfds
 
 from tfblindspots.artifacts import fingerprint_arrays
 from tfblindspots.data.dataset import ImageDataset
-from tfblindspots.data.splits import resolve_split
+from tfblindspots.data.splits import resolve_split, split_infos
 
 _NAME = "digits"
 _TEST_COUNT = 360
@@ -36,11 +35,8 @@ def load_digits(split: str, data_dir: str | None = None) -> ImageDataset:
         stratify=bunch.target,
     )
     rows = {"train": train, "test": test}
-    infos = {
-        name: tfds.core.SplitInfo(name=name, shard_lengths=[len(row)], num_bytes=0)
-        for name, row in rows.items()
-    }
-    parts = resolve_split(_NAME, split, infos)
+    sizes = {name: len(row) for name, row in rows.items()}
+    parts = resolve_split(_NAME, split, split_infos(sizes))
     chosen = np.concatenate([rows[name][positions] for name, positions in parts])
     images = (bunch.images[chosen] / 16).astype(np.float32)[..., np.newaxis]
     labels = bunch.target[chosen].astype(np.int64)

@@ -17,6 +17,14 @@ def source_splits(split: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def split_infos(sizes: Mapping[str, int]) -> dict[str, tfds.core.SplitInfo]:
+    """From the number of images of each split to what TFDS would know of it."""
+    return {
+        name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0)
+        for name, size in sizes.items()
+    }
+
+
 def resolve_split(
     dataset: str, split: str, split_infos: Mapping[str, tfds.core.SplitInfo]
 ) -> list[tuple[str, np.ndarray]]:

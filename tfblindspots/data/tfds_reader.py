@@ -1,20 +1,25 @@
 """Reads datasets that TensorFlow Datasets wrote, or writes for us on first use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.data.collecting import collect_images
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.download import prepare, quietly
+from tfblindspots.data.framing import Framing
 from tfblindspots.data.splits import resolve_split
 from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
 
 
-def load_from_tfds(name: str, split: str, data_dir: str | None) -> ImageDataset:
+def load_from_tfds(
+    name: str, split: str, data_dir: str | None, framing: Framing | None
+) -> ImageDataset:
     """Loads a dataset that TFDS knows by name, downloading it when it is not there.
 
     Raises:
@@ -34,10 +39,10 @@ def load_from_tfds(name: str, split: str, data_dir: str | None) -> ImageDataset:
         ) from None
     _check_features(builder)
     prepare(builder)
-    return _read(builder, split)
+    return _read(builder, split, framing)
 
 
-def load_from_directory(directory: Path, split: str) -> ImageDataset:
+def load_from_directory(directory: Path, split: str, framing: Framing | None) -> ImageDataset:
     """Loads a dataset from the directory that TFDS wrote, the one with ``dataset_info.json``.
 
     Raises:
@@ -45,7 +50,7 @@ def load_from_directory(directory: Path, split: str) -> ImageDataset:
     """
     builder = tfds.builder_from_directory(directory)
     _check_features(builder)
-    return _read(builder, split)
+    return _read(builder, split, framing)
 
 
 def _check_features(builder: tfds.core.DatasetBuilder) -> None:
@@ -65,56 +70,41 @@ def _check_features(builder: tfds.core.DatasetBuilder) -> None:
         )
 
 
-def _read(builder: tfds.core.DatasetBuilder, split: str) -> ImageDataset:
+def _read(builder: tfds.core.DatasetBuilder, split: str, framing: Framing | None) -> ImageDataset:
     name = (
         builder.name
         if not builder.builder_config
         else (f"{builder.name}/{builder.builder_config.name}")
     )
     parts = resolve_split(name, split, builder.info.splits)
-    images, labels = _arrays(builder, split, name)
-    if images.dtype == np.uint8:
-        images = images.astype(np.float32) / np.float32(255)
-    elif not (images.min() >= 0 and images.max() <= 1):
-        raise InputError(
-            f"dataset {name} has float32 images from {images.min():g} to {images.max():g}; "
-            "expected [0, 1]."
-        )
+    indices = np.concatenate([positions for _, positions in parts])
+    batches: list[np.ndarray] = []
+    images = collect_images(name, _batches(builder, split, batches), len(indices), framing)
+    labels = np.concatenate(batches).astype(np.int64)
     label_feature = builder.info.features["label"]
     return ImageDataset(
         name=name,
         split=split,
         images=images,
         labels=labels,
-        indices=np.concatenate([positions for _, positions in parts]),
+        indices=indices,
         num_classes=label_feature.num_classes,
         class_names=tuple(label_feature.names),
         fingerprint=fingerprint_arrays(images, labels),
     )
 
 
-def _arrays(
-    builder: tfds.core.DatasetBuilder, split: str, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Images as stored and labels int64, in the order of the split."""
+def _batches(
+    builder: tfds.core.DatasetBuilder, split: str, labels: list[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Images as stored, in the order of the split; their labels go to ``labels``."""
     data = builder.as_dataset(
         split=split,
         shuffle_files=False,
         # One file after the other: an example's place is its position in the split.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     ).map(lambda example: (example["image"], example["label"]))
-    if None not in builder.info.features["image"].shape:
-        batches = list(data.batch(_BATCH_SIZE).as_numpy_iterator())
-        images = np.concatenate([batch for batch, _ in batches])
-        labels = np.concatenate([batch for _, batch in batches])
-        return images, labels.astype(np.int64)
-    examples: list[tuple[np.ndarray, np.ndarray]] = []
-    for image, label in data.as_numpy_iterator():
-        if examples and image.shape != examples[0][0].shape:
-            raise InputError(
-                f"dataset {name} has images of different sizes ({examples[0][0].shape} and "
-                f"{image.shape}); expected one size. Resize them first."
-            )
-        examples.append((image, label))
-    images = np.stack([image for image, _ in examples])
-    return images, np.array([label for _, label in examples], np.int64)
+    one_size = None not in builder.info.features["image"].shape
+    for images, batch in data.batch(_BATCH_SIZE if one_size else 1).as_numpy_iterator():
+        labels.append(batch)
+        yield images

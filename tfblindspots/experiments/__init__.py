@@ -1,7 +1,10 @@
 """The paper's experiments: wires data, models, attacks and measurements, and writes results."""
 
 from tfblindspots.experiments.attack import make_adversarial_set
+from tfblindspots.experiments.choosing import target_by_name
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
+from tfblindspots.experiments.example_pictures import PicturesConfig, plot_examples
+from tfblindspots.experiments.importing import ImportConfig, image_size, import_model
 from tfblindspots.experiments.markdown import (
     coherence_table,
     error_table,
@@ -20,6 +23,8 @@ from tfblindspots.experiments.units import UnitsConfig, inspect_units
 __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
+    "ImportConfig",
+    "PicturesConfig",
     "PoolTrainingConfig",
     "QuocNetConfig",
     "RegularizersConfig",
@@ -33,11 +38,15 @@ __all__ = [
     "distinct_names",
     "error_table",
     "evaluate_models",
+    "image_size",
+    "import_model",
     "inspect_units",
     "make_adversarial_set",
     "measure_robust_accuracy",
+    "plot_examples",
     "reproduce",
     "robust_accuracy_table",
+    "target_by_name",
     "train_network",
     "train_quocnet",
     "train_with_pools",

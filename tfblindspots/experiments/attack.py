@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from tqdm import tqdm
 
 from tfblindspots.adversarial_sets import AdversarialSetWriter, feature_description
@@ -23,9 +22,10 @@ from tfblindspots.analysis import (
 from tfblindspots.artifacts import atomic_path, build_manifest
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
-from tfblindspots.errors import InputError
+from tfblindspots.experiments.choosing import choose_images
 from tfblindspots.experiments.jobs import Job
-from tfblindspots.models import Classifier, check_images, check_labels, predict_classes
+from tfblindspots.experiments.training import describe
+from tfblindspots.models import Classifier, check_images, check_labels
 from tfblindspots.reports import quality_card_markdown
 
 DEFAULT_SHARD_SIZE = 5000
@@ -49,6 +49,7 @@ def make_adversarial_set(
     output_dir: str | os.PathLike[str],
     *,
     num_examples: int | None = None,
+    sample: int | None = None,
     shard_size: int = DEFAULT_SHARD_SIZE,
     progress: bool = False,
 ) -> dict[str, Any]:
@@ -64,13 +65,16 @@ def make_adversarial_set(
       config: the attack.
       output_dir: where the set goes; new, empty, or this very set's.
       num_examples: attack the first images only; None for all.
+      sample: attack so many that are drawn at random (by the configuration's seed) from those that
+        the model classifies correctly, instead; None for no sample.
       shard_size: examples a shard.
       progress: show a progress bar.
 
     Returns:
       The set's manifest. Besides the common keys and those of ``AdversarialSetWriter.finish``:
       ``dataset``, ``split``, ``model`` (name and fingerprint), ``attack`` (the configuration),
-      ``summary`` (see ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``).
+      ``candidates`` (images that the sample was drawn from, None without one), ``summary`` (see
+      ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``).
 
     Raises:
       InputError: the images, labels or target do not fit the model; the model gives NaN; the
@@ -85,17 +89,21 @@ def make_adversarial_set(
             "dataset": dataset.name,
             "split": dataset.split,
             "num_examples": num_examples,
+            "sample": sample,
             "shard_size": shard_size,
             **dataclasses.asdict(config),
         },
-        {"model": model, "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint}},
+        {"model": model, "dataset": describe(dataset)},
     )
     manifest = job.finished()
     if manifest is not None:
         return manifest
     check_images(classifier, dataset.images)
     check_labels(classifier, dataset.labels)
-    positions = _attackable(classifier, dataset, num_examples, config.target)
+    chosen = choose_images(
+        classifier, dataset, config.target, config.seed, num_examples=num_examples, sample=sample
+    )
+    positions = chosen.positions
     with job.claim(allowed=["*"]) as notes:
         # The last file before the manifest: an interruption in between leaves it.
         (directory / QUALITY_CARD).unlink(missing_ok=True)
@@ -119,17 +127,17 @@ def make_adversarial_set(
         ) as bar:
             for shard in missing:
                 start, before = time.perf_counter(), bar.n
-                chosen = positions[slice(*writer.shard_range(shard))]
+                part = positions[slice(*writer.shard_range(shard))]
                 examples = find_adversarial_examples(
                     classifier,
-                    dataset.images[chosen],
-                    dataset.labels[chosen],
+                    dataset.images[part],
+                    dataset.labels[part],
                     config,
-                    indices=dataset.indices[chosen],
+                    indices=dataset.indices[part],
                     progress=functools.partial(_advance, bar, before),
                 )
                 writer.write_shard(shard, examples._asdict())
-                _advance(bar, before, len(chosen))
+                _advance(bar, before, len(part))
                 seconds[str(shard)] = time.perf_counter() - start
                 job.note(notes)
         found = _read_fields(directory, _SUMMARIZED, classifier.image_shape)
@@ -150,6 +158,7 @@ def make_adversarial_set(
             split=dataset.split,
             model=model,
             attack=dataclasses.asdict(config),
+            candidates=chosen.candidates,
             summary=summarize_distortions(found, sum(seconds.values())),
             quality_card=make_quality_card(found, checks),
         )
@@ -160,31 +169,6 @@ def make_adversarial_set(
 
 def _advance(bar: tqdm, before: int, done: int) -> None:
     bar.update(before + done - bar.n)
-
-
-def _attackable(
-    classifier: Classifier, dataset: ImageDataset, num_examples: int | None, target: str
-) -> np.ndarray:
-    """Positions, among the first images, of those to which the target can be applied; int64 [N]."""
-    labels = dataset.labels[:num_examples]
-    if not target.isdecimal():
-        return np.arange(len(labels))
-    predictions = predict_classes(classifier, dataset.images[:num_examples])
-    there = (labels == int(target)) | (predictions == int(target))
-    positions = np.flatnonzero(~there)
-    if not positions.size:
-        raise InputError(
-            f"target {target} is the true or the predicted class of every image; expected images "
-            "of other classes. Name another --target or another --split."
-        )
-    if there.any():
-        logging.info(
-            "Left out %d of %d images whose true or predicted class is the target %s.",
-            there.sum(),
-            there.size,
-            target,
-        )
-    return positions
 
 
 def _class_names(classifier: Classifier, dataset: ImageDataset) -> Sequence[str]:

@@ -29,6 +29,7 @@ from tfblindspots.experiments.image_sets import (
 )
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.markdown import error_table
+from tfblindspots.experiments.training import describe
 from tfblindspots.models import Classifier
 from tfblindspots.reports.reading import RESULTS
 
@@ -183,5 +184,5 @@ def _inputs(
     }
     inputs |= set_inputs(sets)
     if clean:
-        inputs["clean images"] = {"name": clean.name, "fingerprint": clean.fingerprint}
+        inputs["clean images"] = describe(clean)
     return inputs

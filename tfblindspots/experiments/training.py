@@ -152,10 +152,12 @@ def export_network(
 
 
 def describe(dataset: ImageDataset) -> dict[str, Any]:
-    """What a manifest says of a dataset that was read."""
+    """What a manifest says of a dataset that was read, and of its photos that could not be."""
     return {
         "name": dataset.name,
         "split": dataset.split,
         "count": len(dataset.labels),
         "fingerprint": dataset.fingerprint,
+        "skipped": len(dataset.skipped),
+        "first_skipped": list(dataset.skipped[:5]),
     }

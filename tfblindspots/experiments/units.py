@@ -92,8 +92,8 @@ def inspect_units(
       and of those that are moved by at least ``top`` images; ``kinds``, for each of ``KINDS`` that
       was measured the ``top`` images' indices and each measure, a number a unit or direction;
       ``comparisons``, for each kind of random directions and each measure what ``compare`` gives.
-      Measures: ``purity`` and ``entropy`` (bits) of the labels, mean pairwise cosine similarity
-      of ``pixels`` and of ``features``.
+      Measures: ``purity`` and ``entropy`` (bits) of the labels, unless no two images have the same;
+      mean pairwise cosine similarity of ``pixels`` and of ``features``.
 
     Raises:
       InputError: the model, its layer or the reference's do not exist or do not fit the images; a
@@ -224,11 +224,13 @@ def _measure(
         "random": lambda: random_directions(count, layer.size, seed),
         "whitened": lambda: whitened_directions(layer.activations, images, count, seed),
     }
+    # One image a class, as in a sample of all classes: no two can agree.
+    several = np.bincount(dataset.labels).max() > 1
     kinds = {}
     for kind in tqdm(KINDS, "top images", unit="kind", disable=not progress):
         top = top_images(layer.activations, images, directions[kind](), config.top)
         measures = {
-            **label_coherence(dataset.labels[top], dataset.num_classes),
+            **(label_coherence(dataset.labels[top], dataset.num_classes) if several else {}),
             **{name: mean_cosine_similarity(x, top) for name, x in features.items()},
         }
         kinds[kind] = {

@@ -5,6 +5,7 @@ from tfblindspots.models.classifier import (
     Classifier,
     check_images,
     check_labels,
+    forward_batch_size,
     predict_classes,
     predict_logits,
 )
@@ -19,10 +20,12 @@ from tfblindspots.models.local_layers import (
 from tfblindspots.models.quocnet import STAGES, Stage, build_quocnet, check_stages
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
+from tfblindspots.models.weights import LAYOUTS, load_weights
 
 __all__ = [
     "ASSETS",
     "FAMILIES",
+    "LAYOUTS",
     "STAGES",
     "Classifier",
     "L2Pooling2D",
@@ -37,9 +40,11 @@ __all__ = [
     "check_stages",
     "export_saved_model",
     "extract_patches",
+    "forward_batch_size",
     "get_definition",
     "load_classifier",
     "load_layer",
+    "load_weights",
     "predict_classes",
     "predict_logits",
 ]

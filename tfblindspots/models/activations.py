@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.errors import InputError
+from tfblindspots.models.classifier import forward_batch_size
 from tfblindspots.models.loading import open_model
 
 _SIGNATURE = "activations"
@@ -73,7 +74,16 @@ def load_layer(model: str | os.PathLike[str] | keras.Model, layer: str) -> Layer
     def compiled(images: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.reshape(function(images)[layer], [-1, units]), tf.float32)
 
-    return Layer(layer, shape, lambda images: compiled(tf.constant(images)).numpy())
+    def activations(images: np.ndarray) -> np.ndarray:
+        # All layers before this one are computed too, and may be far larger.
+        step = forward_batch_size(images.shape[1:])
+        results = np.empty((len(images), units), np.float32)
+        for start in range(0, len(images), step):
+            batch = images[start : start + step]
+            results[start : start + step] = compiled(tf.constant(batch)).numpy()
+        return results
+
+    return Layer(layer, shape, activations)
 
 
 # Images to activations by layer name, and the shape of each for one image.

@@ -23,6 +23,8 @@ class ModelDefinition:
     # layer of k units (paper, section 4.1); biases are free.
     weight_decays: Mapping[str, float]
     trainer: str  # 'lbfgs', 'fit' or 'autoencoder'
+    # Of the images that published weights are for; None where images of any shape do.
+    image_shape: ImageShape | None = None
 
 
 def check_num_classes(name: str, expected: int, num_classes: int) -> None:
@@ -40,5 +42,9 @@ def check_num_classes(name: str, expected: int, num_classes: int) -> None:
 
 def glorot_uniform(seed: int, layer: int) -> keras.initializers.Initializer:
     """Keras's default initialiser, with random numbers keyed by the seed and the layer's number."""
-    key = int(np.random.SeedSequence((seed, layer)).generate_state(1)[0])
-    return keras.initializers.GlorotUniform(seed=key)
+    return keras.initializers.GlorotUniform(seed=initializer_seed(seed, layer))
+
+
+def initializer_seed(seed: int, layer: int) -> int:
+    """A number for Keras's generators, keyed by the seed and the layer's number."""
+    return int(np.random.SeedSequence((seed, layer)).generate_state(1)[0])

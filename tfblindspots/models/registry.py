@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from tfblindspots.errors import InputError
 from tfblindspots.models import (
+    alexnet,
+    applications,
     convolutional,
     fully_connected,
     softmax_regression,
     sparse_autoencoder,
+    squeezenet,
 )
 from tfblindspots.models.definition import ModelDefinition
 
@@ -18,6 +21,9 @@ FAMILIES: dict[str, Callable[[str], ModelDefinition | None]] = {
     "fcA-B-...-K such as fc100-100-10": fully_connected.parse,
     "aeN-K such as ae400-10": sparse_autoencoder.parse,
     "conv": convolutional.parse,
+    "squeezenet": squeezenet.parse,
+    "alexnet, alexnet-caffe": alexnet.parse,
+    "a network of keras.applications such as MobileNetV2": applications.parse,
 }
 
 
@@ -26,7 +32,8 @@ def get_definition(name: str) -> ModelDefinition:
 
     Args:
       name: ``fc10-1e-4``, ``fc10-1e-2``, ``fc10-1``; ``fcA-B-...-K`` for sigmoid layers of A, B and
-        more units and K classes; ``aeN-K``; ``conv``.
+        more units and K classes; ``aeN-K``; ``conv``; ``squeezenet``, ``alexnet``,
+        ``alexnet-caffe``; a network of ``keras.applications``.
 
     Raises:
       InputError: there is no such model.

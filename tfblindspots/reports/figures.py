@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,8 @@ from matplotlib.figure import Figure
 DPI = 160
 INK = "#333333"
 _DIVERGING = "RdBu_r"
+# Pixels from which on an image is shown larger, and its name may be long.
+_PHOTO = 100
 # One hue for each family of the paper's networks, in its order: softmax regressions, networks with
 # two hidden layers, the autoencoder; then what else there may be. Dashes tell them apart in grey.
 _LINES: tuple[tuple[str, str], ...] = (
@@ -47,33 +50,68 @@ def difference_range(original: np.ndarray, adversarial: np.ndarray) -> float:
     return float(np.max(np.abs(adversarial - original), initial=0.0)) or 1.0
 
 
+@dataclass(frozen=True)
+class Magnified:
+    """A difference as the paper shows it, at a fixed scale and in the image's own colours.
+
+    Attributes:
+      magnification: what a change is multiplied by.
+      absolute: show its absolute value from black on (figure 6), not shifted by 128 of 255 so that
+        no change is grey (figure 5). Either way clamped.
+    """
+
+    magnification: float = 10.0
+    absolute: bool = False
+
+    def __call__(self, change: np.ndarray) -> np.ndarray:
+        """Changes in units of the pixel range as an image in [0, 1], of the same shape."""
+        shifted = np.abs(change) if self.absolute else change
+        return np.clip(self.magnification * shifted + (0 if self.absolute else 128 / 255), 0, 1)
+
+    @property
+    def name(self) -> str:
+        """What stands beside the row."""
+        called = "|difference|" if self.absolute else "difference"
+        return f"{called}\n× {self.magnification:g}"
+
+
 def examples_figure(
     original: np.ndarray,
     adversarial: np.ndarray,
     captions: Sequence[str],
     name: str = "adversarial",
+    magnified: Magnified | None = None,
 ) -> Figure:
     """Originals, differences and adversarial images in three rows, a sample a column (E4).
 
-    The difference has a diverging scale that is symmetric about no change and ends at
-    ``difference_range``; with colour images each channel is shifted and scaled alike.
+    Unless it is magnified by a given number, the difference has a diverging scale that is symmetric
+    about no change and ends at ``difference_range``; with colour images each channel is shifted and
+    scaled alike.
 
     Args:
       original: float32 [N, H, W, C] in [0, 1], N at least 1, C 1 or 3.
       adversarial: the same shape and range.
       captions: N texts to stand above the columns.
       name: of the last row.
+      magnified: how differences are shown instead.
     """
     limit = difference_range(original, adversarial)
     columns = len(original)
+    change = adversarial - original
+    lines = 1 + max(caption.count("\n") for caption in captions)
     # All in inches: margins for the rows' names, the captions and the colour scale.
-    side, gap, left, right, top = 1.0, 0.06, 1.0, 0.75, 0.48
+    side = 1.0 if max(original.shape[1:3]) < _PHOTO else 1.4
+    gap, left, right, top = 0.06, 1.0, 0.75, 0.16 * (1 + max(2, lines))
+    if magnified is not None:
+        right = 0.06
     width, height = left + columns * (side + gap) + right, top + 3 * (side + gap)
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     rows = (
         ("original", original, (0.0, 1.0), "gray"),
-        ("difference", adversarial - original, (-limit, limit), _DIVERGING),
+        ("difference", change, (-limit, limit), _DIVERGING)
+        if magnified is None
+        else (magnified.name, magnified(change), (0.0, 1.0), "gray"),
         (name, adversarial, (0.0, 1.0), "gray"),
     )
     for row, (called, images, (low, high), colours) in enumerate(rows):
@@ -91,7 +129,7 @@ def examples_figure(
                 axes.set_ylabel(
                     called, rotation=0, ha="right", va="center", fontsize=11, color=INK, labelpad=8
                 )
-        if row == 1 and images.shape[-1] == 1:
+        if row == 1 and images.shape[-1] == 1 and magnified is None:
             scale = image_axes(figure, (width - right + 0.06, bottom, 0.09, side))
             mappable = ScalarMappable(Normalize(-limit, limit), _DIVERGING)
             bar = figure.colorbar(mappable, cax=scale, ticks=[-limit, 0, limit])
@@ -154,6 +192,14 @@ def plot(across: str, up: str) -> tuple[Figure, Axes]:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes
+
+
+def jpeg(figure: Figure) -> bytes:
+    """The figure as a JPEG file, for photos: a fifth of the size, with every colour kept."""
+    buffer = io.BytesIO()
+    options = {"quality": 85, "subsampling": 0, "optimize": True}
+    figure.savefig(buffer, format="jpeg", dpi=DPI, pil_kwargs=options)
+    return buffer.getvalue()
 
 
 def png(figure: Figure) -> bytes:

@@ -2,9 +2,10 @@
 
 import base64
 import math
+import mimetypes
 import os
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ from tfblindspots.reports.results import Results, noise_row
 SETS = "adversarial_sets"
 FIGURES = "figures"
 SAMPLES = 10
+# Letters that fit above an image: of one class's name, and of two beside each other.
+_LONGEST_NAME, _ON_ONE_LINE = 22, 8
 # Beyond this quantile a few images would squeeze all others into a corner of the plot.
 _SHOWN_QUANTILE = 0.999
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file with what is said of it."""
+    """A PNG or JPEG file with what is said of it."""
 
     file: str  # relative to the report
     data: bytes
@@ -39,7 +42,8 @@ class Picture:
     @property
     def data_uri(self) -> str:
         """The file itself as a URI, for a report without other files."""
-        return f"data:image/png;base64,{base64.b64encode(self.data).decode()}"
+        kind, _ = mimetypes.guess_type(self.file)
+        return f"data:{kind};base64,{base64.b64encode(self.data).decode()}"
 
     @property
     def link(self) -> str:
@@ -81,7 +85,7 @@ def make_pictures(
                 notes.append(f"There is no adversarial set of {network.title}, {called}.")
                 continue
             try:
-                found = _read(present[network.name], results.seed or 0)
+                found = read_shown(present[network.name], SAMPLES, results.seed or 0)
             except InputError as error:
                 logging.warning("%s", error)
                 notes.append(f"{network.title}, {called}: {error}")
@@ -90,7 +94,7 @@ def make_pictures(
                 distortions.setdefault(target, {})[network.title] = found.turned
             if target == results.targets[0]:
                 file = f"{FIGURES}/examples_{target}_{network.name}.png"
-                examples.append(_examples(file, f"{network.title}, {called}", found))
+                examples.append(examples_picture(file, f"{network.title}, {called}", found))
                 shown = found.shown
     examples += _noise(shown, results) if examples else ()
     pictures = Pictures(tuple(examples), _distributions(distortions), tuple(notes))
@@ -112,21 +116,29 @@ def _entries(directory: Path | None) -> dict[str, Path]:
 
 
 @dataclass(frozen=True)
-class _Set:
+class ShownSet:
     """What is kept of an adversarial set."""
 
+    class_names: tuple[str, ...]  # as people say them
     adversarial: int  # images that are, to begin with or by the attack
     mean_distortion: float  # of these
     turned: np.ndarray  # distortions of the correctly classified images that the attack turned over
     shown: dict[str, np.ndarray]  # the fields of the examples that are drawn
 
 
-def _read(directory: Path, seed: int) -> _Set:
-    found = adversarial_sets.read_adversarial_set(directory).examples
-    positions = figures.sample_positions(len(found["label"]), SAMPLES, seed)
+def read_shown(directory: Path, number: int, seed: int) -> ShownSet:
+    """Reads an adversarial set and draws ``number`` of its examples by the seed.
+
+    Raises:
+      InputError: it is not a finished adversarial set.
+    """
+    read = adversarial_sets.read_adversarial_set(directory)
+    found = read.examples
+    positions = figures.sample_positions(len(found["label"]), number, seed)
     success = found["success"] == 1
     correct = found["original_prediction"] == found["label"]
-    return _Set(
+    return ShownSet(
+        class_names=tuple(map(adversarial_sets.readable_class_name, read.manifest["class_names"])),
         adversarial=int(success.sum()),
         mean_distortion=_mean(found["distortion"][success]),
         turned=found["distortion"][correct & success],
@@ -138,24 +150,48 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values, dtype=np.float64)) if values.size else math.nan
 
 
-def _examples(file: str, title: str, found: _Set) -> Picture:
+def examples_picture(
+    file: str, title: str, found: ShownSet, magnified: figures.Magnified | None = None
+) -> Picture:
+    """Originals, differences and adversarial images of a set.
+
+    Args:
+      file: relative to the report; JPEG where its name ends in ``.jpg``, else PNG.
+      title: names the set.
+      found: the set.
+      magnified: how differences are shown; None for a scale that ends at the largest.
+    """
     original, adversarial = found.shown["original"], found.shown["image"]
     captions = [
-        _caption({name: values[i] for name, values in found.shown.items()})
+        _caption({name: values[i] for name, values in found.shown.items()}, found.class_names)
         for i in range(len(original))
     ]
     shown_distortion = _mean(found.shown["distortion"][found.shown["success"] == 1])
-    largest = figures.difference_range(original, adversarial)
+    figure = figures.examples_figure(original, adversarial, captions, magnified=magnified)
     return Picture(
         file=file,
-        data=figures.png(figures.examples_figure(original, adversarial, captions)),
+        data=(figures.jpeg if file.endswith(".jpg") else figures.png)(figure),
         title=title,
         caption=(
             f"{title}. Mean distortion {formatting.distortion(found.mean_distortion)} over all "
             f"{formatting.count(found.adversarial)} adversarial images, "
-            f"{formatting.distortion(shown_distortion)} over those shown. The difference’s scale "
-            f"runs from −{largest:.2g} (blue) to +{largest:.2g} (red) of a pixel’s range."
+            f"{formatting.distortion(shown_distortion)} over those shown. "
+            f"{_difference_caption(figures.difference_range(original, adversarial), magnified)}"
         ),
+    )
+
+
+def _difference_caption(largest: float, magnified: figures.Magnified | None) -> str:
+    if magnified is None:
+        return (
+            f"The difference’s scale runs from −{largest:.2g} (blue) to +{largest:.2g} (red) of a "
+            "pixel’s range."
+        )
+    called = "absolute difference" if magnified.absolute else "difference"
+    shifted = "" if magnified.absolute else " shifted by 128,"
+    return (
+        f"The {called} is shown {magnified.magnification:g} times as large,{shifted} and clamped; "
+        f"the largest change of a pixel is {255 * largest:.3g} of 255 grey levels."
     )
 
 
@@ -185,13 +221,20 @@ def _noise(shown: Mapping[str, np.ndarray], results: Results) -> Iterator[Pictur
     )
 
 
-def _caption(example: Mapping[str, Any]) -> str:
-    before, after = example["original_prediction"], example["prediction"]
-    if before != example["label"]:
+def _caption(example: Mapping[str, Any], class_names: Sequence[str]) -> str:
+    before, after = (
+        _shortened(class_names[example[name]]) for name in ("original_prediction", "prediction")
+    )
+    if example["original_prediction"] != example["label"]:
         return f"{before}\nmisclassified"
     if not example["success"]:
         return f"{before}\nnone found"
-    return f"{before} → {after}\n{formatting.distortion(float(example['distortion']))}"
+    arrow = " → " if len(before) + len(after) <= _ON_ONE_LINE else "\n→ "
+    return f"{before}{arrow}{after}\n{formatting.distortion(float(example['distortion']))}"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _distributions(distortions: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Picture, ...]:

@@ -5,7 +5,7 @@ equation 1 of "Building high-level features using large scale unsupervised learn
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,20 +30,24 @@ class RicaConfig:
       centre: subtract each patch value's mean over the images before anything else. Features that
         local contrast normalisation made are centred already, and what is left of their means
         tells their signs apart, which L2 pooling would fold together.
+      kept_variance: share of the variance at a position whose principal components are kept; the
+        rest, mostly noise, would be blown up by whitening.
       whitening: added to the covariance's eigenvalues, in units of their mean: 0 whitens in full,
         noise included; the larger, the less.
-      initial: filters at the start, alike at all positions, so that each pool begins with one
-        feature at neighbouring positions: "random", normally distributed directions; "units",
-        each a single value of the patch.
+      initial: filters at the start: "random", normally distributed directions; "units", each a
+        single value of the patch.
       reconstruction_weight: lambda, of the reconstruction error beside the sparsity.
-      steps: of Adam, each on 100 images.
+      steps: of Adam, each on 100 images. For the first half all positions learn one set of
+        filters, so that each pool begins with one feature at neighbouring positions; then each
+        goes on by itself.
     """
 
     centre: bool
+    kept_variance: float
     whitening: float
     initial: str
     reconstruction_weight: float = 10.0
-    steps: int = 300
+    steps: int = 400
 
 
 class Objective(NamedTuple):
@@ -65,9 +69,9 @@ def learn_filters(
     """Learns a stage's filters from unlabelled images and gives them to its layer.
 
     Minimises ``lambda |W^T W x - x|^2 + sum over pools of sqrt(epsilon + sum of (W x)^2)`` over W,
-    where x is the whitened patch at a position; each position has its own whitening (ZCA) and W,
-    and the pools, which are those of the network, tie neighbours together. The whitening becomes
-    part of the layer's kernel.
+    where x is the whitened patch at a position; each position has its own whitening (ZCA) and, in
+    the end, its own W. The pools, which are those of the network, couple neighbours. The whitening
+    becomes part of the layer's kernel.
 
     Args:
       inputs: float32 [N, H, W, C], images or what the stage below gives.
@@ -89,35 +93,57 @@ def learn_filters(
     chosen = np.sort(generator.permutation(len(inputs))[:_WHITENING_IMAGES])
     whitening, offset = _whitening(_patch_batches(inputs[chosen], filtering), config)
     rows, columns, values = whitening.shape[:3]
-    start = _initial(config.initial, values, filtering.filters, generator)
-    weights = tf.Variable(np.tile(start, (rows, columns, 1, 1)), dtype=tf.float32)
+    filters = _initial(config.initial, values, filtering.filters, generator)[None, None]
+    batches = _batches(len(inputs), generator)
+    curve: list[Objective] = []
+    with tqdm.tqdm(
+        total=config.steps, desc=filtering.name, unit="step", disable=not progress
+    ) as bar:
+        for grid, steps in (
+            ((1, 1), config.steps // 2),
+            ((rows, columns), config.steps - config.steps // 2),
+        ):
+            weights = tf.Variable(
+                np.broadcast_to(filters, (*grid, *filters.shape[2:])), dtype=tf.float32
+            )
+            step = _make_step(weights, whitening, offset, filtering, pooling, config)
+            for _ in range(steps):
+                terms = Objective(*map(float, step(tf.constant(inputs[next(batches)]))))
+                curve.append(terms)
+                check_finite(sum(terms), filtering.name, len(curve))
+                bar.update()
+                bar.set_postfix(reconstruction=f"{terms[0]:.3g}", sparsity=f"{terms[1]:.3g}")
+            filters = weights.numpy()
+    filtering.kernel.assign(tf.einsum("hwdk,hwkm->hwdm", whitening, filters))
+    filtering.bias.assign(-tf.einsum("hwk,hwkm->hwm", offset, filters))
+    return curve
+
+
+def _make_step(
+    weights: tf.Variable,
+    whitening: tf.Tensor,
+    offset: tf.Tensor,
+    filtering: LocallyConnected2D,
+    pooling: L2Pooling2D,
+    config: RicaConfig,
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """A step of Adam on ``weights``, [H', W', d, M], or [1, 1, d, M] for all positions alike."""
     optimizer = keras.optimizers.Adam(_LEARNING_RATE)
     optimizer.build([weights])
+    grid = whitening.shape[:2]
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         patches = extract_patches(images, filtering.kernel_size, filtering.strides)
         white = tf.einsum("bhwd,hwdk->bhwk", patches, whitening) - offset
         with tf.GradientTape() as tape:
-            reconstruction, sparsity = rica_terms(white, weights, pooling)
+            each = tf.broadcast_to(weights, [*grid, *weights.shape[2:]])
+            reconstruction, sparsity = rica_terms(white, each, pooling)
             objective = config.reconstruction_weight * reconstruction + sparsity
         optimizer.apply_gradients([(tape.gradient(objective, weights), weights)])
         return reconstruction, sparsity
 
-    curve = []
-    batches = _batches(len(inputs), generator)
-    with tqdm.tqdm(
-        total=config.steps, desc=filtering.name, unit="step", disable=not progress
-    ) as bar:
-        for number in range(config.steps):
-            terms = Objective(*map(float, step(tf.constant(inputs[next(batches)]))))
-            check_finite(sum(terms), filtering.name, number + 1)
-            curve.append(terms)
-            bar.update()
-            bar.set_postfix(reconstruction=f"{terms[0]:.3g}", sparsity=f"{terms[1]:.3g}")
-    filtering.kernel.assign(tf.einsum("hwdk,hwkm->hwdm", whitening, weights))
-    filtering.bias.assign(-tf.einsum("hwk,hwkm->hwm", offset, weights))
-    return curve
+    return step
 
 
 def rica_terms(
@@ -155,7 +181,7 @@ def _initial(kind: str, values: int, filters: int, generator: np.random.Generato
 def _whitening(patches: Iterator[tf.Tensor], config: RicaConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """ZCA at each position: float32 [H', W', d, d], and the whitened mean, float32 [H', W', d].
 
-    Scaled so that the mean variance of a whitened value is 1, whatever ``config.whitening``, on
+    Scaled so that the mean variance of a kept component is 1, whatever ``config.whitening``, on
     which the balance of the objective would depend otherwise.
     """
     count, total, products = 0, 0.0, 0.0
@@ -168,10 +194,15 @@ def _whitening(patches: Iterator[tf.Tensor], config: RicaConfig) -> tuple[tf.Ten
     eigenvalues, vectors = np.linalg.eigh(covariance)
     # Rounding makes those of constant values slightly negative.
     eigenvalues = np.maximum(eigenvalues, 0)
-    average = eigenvalues.mean(axis=-1, keepdims=True) + np.finfo(np.float32).tiny
+    tiny = np.finfo(np.float32).tiny
+    average = eigenvalues.mean(axis=-1, keepdims=True) + tiny
+    # Ascending: what the components up to each hold together must exceed what may be dropped.
+    shares = np.cumsum(eigenvalues, axis=-1) / (eigenvalues.shape[-1] * average)
+    kept = shares > 1 - config.kept_variance
     damped = eigenvalues + (config.whitening + 1e-6) * average
-    kept = (eigenvalues / damped).mean(axis=-1, keepdims=True) + np.finfo(np.float32).tiny
-    scales = 1 / np.sqrt(damped * kept)
+    variance = np.sum(kept * eigenvalues / damped, axis=-1, keepdims=True)
+    variance = variance / kept.sum(axis=-1, keepdims=True).clip(1) + tiny
+    scales = kept / np.sqrt(damped * variance)
     whitening = np.einsum("hwde,hwe,hwfe->hwdf", vectors, scales, vectors)
     offset = np.einsum("hwd,hwdf->hwf", mean, whitening) * config.centre
     return tf.constant(whitening, tf.float32), tf.constant(offset, tf.float32)

@@ -1,0 +1,52 @@
+"""Loads what the shared flags name; imports the package late, once the flags are right."""
+
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from tfblindspots.errors import InputError
+
+if TYPE_CHECKING:
+    from tfblindspots.data import ImageDataset
+
+
+def load_dataset_from_flags(split: str) -> "ImageDataset":
+    """``split`` of what ``--dataset`` names, as its companion flags say.
+
+    Raises:
+      InputError: as ``load_dataset``, or ``--image_size`` is not one or two numbers, or a class is
+        asked for that the dataset does not have.
+    """
+    from tfblindspots.data import load_dataset, one_against_rest, only_class
+
+    values = flags.FLAGS
+    dataset = load_dataset(
+        values.dataset,
+        split,
+        values.data_dir,
+        image_size=image_size_from_flags(),
+        short_side=values.short_side,
+    )
+    if values.positive_class is not None:
+        dataset = one_against_rest(dataset, values.positive_class)
+    # Only some scripts have the other flag.
+    if "only_class" in values and values.only_class is not None:
+        dataset = only_class(dataset, values.only_class)
+    return dataset
+
+
+def image_size_from_flags() -> tuple[int, int] | None:
+    """Height and width that ``--image_size`` gives, as one number or two.
+
+    Raises:
+      InputError: it is something else.
+    """
+    parts = flags.FLAGS.image_size
+    if parts is None:
+        return None
+    if len(parts) not in (1, 2) or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(
+            f"--image_size is {','.join(parts)}; expected one number of pixels, such as 227, or "
+            "height and width, such as 240,320."
+        )
+    return int(parts[0]), int(parts[-1])

@@ -1,0 +1,72 @@
+"""Collects what readers read, image by image, in one array that is held only once."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tfblindspots.data.framing import Framing
+from tfblindspots.errors import InputError
+
+
+def collect_images(
+    dataset: str, batches: Iterable[np.ndarray], count: int, framing: Framing | None
+) -> np.ndarray:
+    """Makes one array of images, framed and scaled to [0, 1].
+
+    Args:
+      dataset: the dataset's name, for messages.
+      batches: [n, h, w, C] each, images of one size: uint8, or floats in [0, 1].
+      count: images in all batches, at most.
+      framing: what to take of each; None for images that have one size already. With it, grey
+        images among colour ones get three equal channels.
+
+    Returns:
+      float32 [N, H, W, C] in [0, 1], N the number of images that came.
+
+    Raises:
+      InputError: sizes differ where ``framing`` is None; numbers of channels differ other than 1
+        and 3; floats are outside [0, 1].
+    """
+    images: np.ndarray | None = None
+    done = 0
+    for batch in batches:
+        new = _unit_range(dataset, batch, framing)
+        if images is None:
+            images = np.empty((count, *new.shape[1:]), np.float32)
+        elif new.shape[1:] != images.shape[1:]:
+            if framing is None:
+                raise InputError(
+                    f"dataset {dataset} has images of different sizes ({images.shape[1:]} and "
+                    f"{new.shape[1:]}); expected one size. Give --image_size (in Python "
+                    "image_size), such as 224, to scale and crop them."
+                )
+            channels = {images.shape[-1], new.shape[-1]}
+            if channels != {1, 3}:
+                raise InputError(
+                    f"dataset {dataset} has images of {images.shape[-1]} and of {new.shape[-1]} "
+                    "channels; expected one number of channels, or grey among colour images."
+                )
+            if images.shape[-1] == 1:
+                images = np.repeat(images, 3, axis=-1)
+        # A grey image among colour ones is broadcast to three channels.
+        images[done : done + len(new)] = new
+        done += len(new)
+    assert images is not None, "splits without images are refused before they are read"
+    return images[:done]
+
+
+def _unit_range(dataset: str, batch: np.ndarray, framing: Framing | None) -> np.ndarray:
+    eight_bit = batch.dtype == np.uint8
+    if not eight_bit:
+        low, high = batch.min(), batch.max()
+        if not (low >= 0 and high <= 1):  # also true of NaN
+            raise InputError(
+                f"dataset {dataset} has {batch.dtype.name} images from {low:g} to {high:g}; "
+                "expected [0, 1], or uint8 from 0 to 255."
+            )
+    if framing is not None:
+        batch = framing(batch)
+    if not eight_bit:
+        return np.clip(batch, 0, 1, dtype=np.float32)
+    # Rounding in the scaling may leave the range by less than one part in a million.
+    return np.clip(np.divide(batch, np.float32(255), dtype=np.float32), 0, 1)

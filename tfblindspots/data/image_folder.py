@@ -1,0 +1,145 @@
+"""Reads folders of photos: one sub-folder a class, or one a split that holds those."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.data.collecting import collect_images
+from tfblindspots.data.dataset import ImageDataset
+from tfblindspots.data.framing import Framing
+from tfblindspots.data.splits import resolve_split, split_infos
+from tfblindspots.errors import InputError
+
+# The split of a folder that has no splits: the one that most scripts take when none is named.
+ONLY_SPLIT = "test"
+_NAMED = 5  # photos that the warning names
+
+
+class _Photo(NamedTuple):
+    path: Path
+    label: int
+
+
+def load_image_folder(directory: Path, split: str, framing: Framing | None) -> ImageDataset:
+    """Loads photos from ``DIRECTORY/CLASS/FILE`` or ``DIRECTORY/SPLIT/CLASS/FILE``.
+
+    Classes are numbered in the sorted order of their folders' names, over all splits; photos come
+    by class, then by file name, and ``indices`` count the files. Every file is taken for a photo
+    but hidden ones (``.name``). Alpha channels are dropped.
+
+    Args:
+      directory: the folder. One of classes alone is one split, ``test``.
+      split: in the split syntax of TFDS.
+      framing: what to take of each photo; None where all have one size.
+
+    Returns:
+      The photos. Those that TensorFlow cannot decode (it knows JPEG, PNG, GIF, BMP and WebP) are
+      left out, warned of, and named in ``skipped``.
+
+    Raises:
+      InputError: there are no class folders, the split does not exist or has no photo that can be
+        decoded, or sizes differ where ``framing`` is None.
+    """
+    name = directory.resolve().name
+    splits, class_names = _scan(directory)
+    parts = resolve_split(name, split, split_infos({key: len(splits[key]) for key in splits}))
+    photos = [splits[key][position] for key, positions in parts for position in positions]
+    failed: list[int] = []
+    images = collect_images(name, _decoded(photos, failed), len(photos), framing)
+    skipped = tuple(photos[number].path.relative_to(directory).as_posix() for number in failed)
+    if skipped:
+        more = ", ..." if len(skipped) > _NAMED else ""
+        logging.warning(
+            "Skipped %d of %d photos of %s, which cannot be decoded: %s%s.",
+            len(skipped),
+            len(photos),
+            name,
+            ", ".join(skipped[:_NAMED]),
+            more,
+        )
+    labels = np.delete(np.array([photo.label for photo in photos], np.int64), failed)
+    return ImageDataset(
+        name=name,
+        split=split,
+        images=images,
+        labels=labels,
+        indices=np.delete(np.concatenate([positions for _, positions in parts]), failed),
+        num_classes=len(class_names),
+        class_names=class_names,
+        fingerprint=fingerprint_arrays(images, labels),
+        skipped=skipped,
+    )
+
+
+def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
+    """The photos of each split, and the names of the classes."""
+    folders = _entries(directory, folders=True)
+    nested = [folder for folder in folders if _entries(folder, folders=True)]
+    if not folders:
+        raise InputError(
+            f"dataset directory {directory} has neither sub-folders nor a dataset_info.json; "
+            "expected one sub-folder of images a class, or a directory that TFDS wrote."
+        )
+    if nested and len(nested) < len(folders):
+        flat = next(folder for folder in folders if folder not in nested)
+        raise InputError(
+            f"in dataset directory {directory}, {nested[0].name} holds folders and {flat.name} "
+            "does not; expected one sub-folder a class, or one a split (train, test) that each "
+            "hold one a class."
+        )
+    splits = {folder.name: folder for folder in nested} or {ONLY_SPLIT: directory}
+    classes = {key: _entries(folder, folders=True) for key, folder in splits.items()}
+    class_names = sorted({folder.name for found in classes.values() for folder in found})
+    photos = {
+        key: [
+            _Photo(path, class_names.index(folder.name))
+            for folder in found
+            for path in _photos(folder)
+        ]
+        for key, found in classes.items()
+    }
+    return photos, tuple(class_names)
+
+
+def _photos(folder: Path) -> list[Path]:
+    inner = _entries(folder, folders=True)
+    if inner:
+        raise InputError(
+            f"the class folder {folder} holds the folder {inner[0].name}; expected images only."
+        )
+    return _entries(folder, folders=False)
+
+
+def _entries(directory: Path, *, folders: bool) -> list[Path]:
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if path.is_dir() == folders and not path.name.startswith(".")
+    )
+
+
+def _decoded(photos: list[_Photo], failed: list[int]) -> Iterator[np.ndarray]:
+    """Each photo as a batch of one; the numbers of those that cannot be decoded go to ``failed``.
+
+    Raises:
+      InputError: no photo can be decoded.
+    """
+    for number, photo in enumerate(photos):
+        try:
+            # Of an animation the first frame.
+            decoded = tf.io.decode_image(photo.path.read_bytes(), expand_animations=False)
+        except tf.errors.InvalidArgumentError:
+            failed.append(number)
+            continue
+        image = decoded.numpy()
+        yield image[np.newaxis, ..., : {2: 1, 4: 3}.get(image.shape[-1])]
+    if len(failed) == len(photos):
+        raise InputError(
+            f"none of {len(photos)} files can be decoded as an image, the first being "
+            f"{photos[0].path}; expected JPEG, PNG, GIF, BMP or WebP."
+        )
