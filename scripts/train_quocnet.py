@@ -26,7 +26,7 @@ cli.define_dataset_flags(split="train", what="images to learn from and to test o
 cli.define_test_split_flag()
 flags.DEFINE_list("maps", ["64", "96", "192"], "filters at each position, of the three stages")
 flags.DEFINE_integer(
-    "steps", 300, "steps of learning each stage's filters, of 100 images each", lower_bound=1
+    "steps", 500, "steps of learning each stage's filters, of 100 images each", lower_bound=1
 )
 cli.define_output_flag("the network and its results")
 cli.define_seed_flag()

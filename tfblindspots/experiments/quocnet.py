@@ -51,7 +51,7 @@ class QuocNetConfig:
     """
 
     stages: tuple[Stage, ...] = STAGES
-    steps: int = 300
+    steps: int = 500
     seed: int = 0
 
 
@@ -102,8 +102,9 @@ def train_quocnet(
     if job.finished(parts=[RESULTS, SAVED_MODEL, FILTERS]):
         return read_json(directory / RESULTS)
     with job.claim(allowed=[RESULTS, SAVED_MODEL, FILTERS, *stages]) as notes:
-        learnt = notes.setdefault("stages", [])
+        notes.setdefault("stages", [])
         layers, features = _learn_stages(config, train_set.images, job, notes, progress=progress)
+        learnt = notes["stages"]
         start = time.perf_counter()
         flat = features.reshape(len(features), -1)
         fitted = fit_binary_logistic(

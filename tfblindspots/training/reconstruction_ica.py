@@ -18,7 +18,7 @@ from tfblindspots.models import L2Pooling2D, LocallyConnected2D, extract_patches
 from tfblindspots.training.objective import check_finite
 
 _BATCH_SIZE = 100
-_LEARNING_RATE = 3e-3
+_LEARNING_RATE = 5e-3
 _WHITENING_IMAGES = 5_000
 
 
@@ -46,8 +46,8 @@ class RicaConfig:
     kept_variance: float
     whitening: float
     initial: str
-    reconstruction_weight: float = 10.0
-    steps: int = 400
+    reconstruction_weight: float
+    steps: int = 500
 
 
 class Objective(NamedTuple):
@@ -106,7 +106,7 @@ def learn_filters(
             weights = tf.Variable(
                 np.broadcast_to(filters, (*grid, *filters.shape[2:])), dtype=tf.float32
             )
-            step = _make_step(weights, whitening, offset, filtering, pooling, config)
+            step = _make_step(weights, whitening, offset, filtering, pooling, config, steps)
             for _ in range(steps):
                 terms = Objective(*map(float, step(tf.constant(inputs[next(batches)]))))
                 curve.append(terms)
@@ -126,9 +126,11 @@ def _make_step(
     filtering: LocallyConnected2D,
     pooling: L2Pooling2D,
     config: RicaConfig,
+    steps: int,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """A step of Adam on ``weights``, [H', W', d, M], or [1, 1, d, M] for all positions alike."""
-    optimizer = keras.optimizers.Adam(_LEARNING_RATE)
+    """One of so many steps on ``weights``, [H', W', d, M], or [1, 1, d, M] for all positions."""
+    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, max(steps, 1))
+    optimizer = keras.optimizers.Adam(rate)
     optimizer.build([weights])
     grid = whitening.shape[:2]
 

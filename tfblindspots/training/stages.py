@@ -16,8 +16,12 @@ from tfblindspots.training.reconstruction_ica import Objective, RicaConfig, lear
 _BATCH_SIZE = 500
 _SAMPLE = 5_000  # images by which the normalisation's floor is set
 
-PIXELS = RicaConfig(centre=True, kept_variance=0.99, whitening=0.1, initial="random")
-FEATURES = RicaConfig(centre=False, kept_variance=1.0, whitening=20.0, initial="units")
+PIXELS = RicaConfig(
+    centre=True, kept_variance=0.98, whitening=0.1, initial="random", reconstruction_weight=3.0
+)
+FEATURES = RicaConfig(
+    centre=False, kept_variance=1.0, whitening=20.0, initial="units", reconstruction_weight=10.0
+)
 
 
 class LearntStage(NamedTuple):
