@@ -24,6 +24,7 @@ FLAGS = flags.FLAGS
 
 cli.define_model_flag()
 cli.define_dataset_flags(split="test", what="images to attack")
+cli.define_only_class_flag()
 cli.define_attack_size_flags()
 flags.DEFINE_integer(
     "sample",

@@ -24,6 +24,7 @@ flags.DEFINE_list(
 cli.define_model_interface_flags()
 cli.define_sets_flag()
 cli.define_dataset_flags(split="test", what="clean images, instead of the sets' originals")
+cli.define_only_class_flag()
 flags.DEFINE_list(
     "noise_stddevs",
     [],

@@ -78,3 +78,24 @@ def test_weight_decays_are_written_as_in_the_paper(value: float, text: str) -> N
 def test_targets_are_named_as_in_a_sentence() -> None:
     names = [formatting.target(name) for name in ("random", "untargeted", "most_likely")]
     assert names == ["random target", "untargeted", "most likely target"]
+
+
+def test_binary_metrics_in_words() -> None:
+    share = {"hits": 8, "count": 10, "rate": 0.8, "low": 0.44, "high": 0.97}
+    metrics = {
+        "balanced_accuracy": 0.75,
+        "balanced_accuracy_low": 0.7,
+        "balanced_accuracy_high": 0.8,
+        "recall": share,
+        "specificity": share,
+        "precision": None,
+    }
+    lines = formatting.binary_lines("test", metrics)
+    assert [line.replace(SPACE, " ") for line in lines] == [
+        "test balanced accuracy 75.0 % [70.0, 80.0]",
+        "test recall 80.0 % [44, 97], 8 of 10 positive images",
+        "test specificity 80.0 % [44, 97], 8 of 10 other images",
+        "test precision –: no image was called positive",
+    ]
+    (*_, line) = formatting.binary_lines("test", metrics | {"precision": share})
+    assert line.endswith("[44, 97], 8 of 10 images called positive")

@@ -17,7 +17,12 @@ from tfblindspots.adversarial_sets import FIELDS, feature_description, read_adve
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 # The commands that only set up, or take long; CI and releases run them.
-ELSEWHERE = ("make ", ".venv/bin/python scripts/reproduce.py --dataset=mnist ")
+ELSEWHERE = (
+    "make ",
+    ".venv/bin/python scripts/reproduce.py --dataset=mnist ",
+    ".venv/bin/python scripts/train_quocnet.py ",
+    ".venv/bin/python scripts/attack.py --saved_model=results/quocnet/",
+)
 
 # In the Python that makes what the commands on a model of one's own attack.
 OWN_MODEL = "keras.applications"

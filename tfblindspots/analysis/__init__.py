@@ -1,5 +1,6 @@
 """What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
+from tfblindspots.analysis.binary import BinaryMetrics, binary_metrics
 from tfblindspots.analysis.certificates import certified_distances
 from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
@@ -32,12 +33,14 @@ from tfblindspots.analysis.robust_accuracy import accuracy_at, robust_accuracy
 
 __all__ = [
     "MODEL_SAMPLE",
+    "BinaryMetrics",
     "ErrorRate",
     "Expansion",
     "FrameBounds",
     "ImageSet",
     "LayerBounds",
     "accuracy_at",
+    "binary_metrics",
     "certified_distances",
     "check_model",
     "clopper_pearson",

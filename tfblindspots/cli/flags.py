@@ -18,7 +18,7 @@ flags.disclaim_key_flags()
 
 
 def define_dataset_flags(*, split: str | None = None, what: str = "images") -> None:
-    """``--dataset``, ``--data_dir``, ``--image_size``, ``--short_side`` and ``--split``.
+    """``--dataset`` and what goes with it, and ``--split``.
 
     Args:
       split: the split that the script takes when none is given; None leaves ``--split`` out.
@@ -49,6 +49,12 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "at most 8/7 of --image_size, so 256 for 224; images are enlarged only to fill it)",
         lower_bound=1,
     )
+    _define(
+        flags.DEFINE_string,
+        "positive_class",
+        None,
+        "make two classes of those of --dataset: this one, such as automobile, and the rest",
+    )
     if split is not None:
         _define(
             flags.DEFINE_string,
@@ -56,6 +62,16 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
             None,
             f"split of --dataset in TFDS syntax, such as test or train[:500] (default: {split})",
         )
+
+
+def define_only_class_flag() -> None:
+    """``--only_class``."""
+    _define(
+        flags.DEFINE_string,
+        "only_class",
+        None,
+        "take only the images of this class (of the two, where --positive_class is given)",
+    )
 
 
 def define_model_flag() -> None:

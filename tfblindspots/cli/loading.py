@@ -17,18 +17,25 @@ def load_dataset_from_flags(split: str) -> "ImageDataset":
     """``split`` of what ``--dataset`` names, as its companion flags say.
 
     Raises:
-      InputError: as ``load_dataset``, or ``--image_size`` is not one or two numbers.
+      InputError: as ``load_dataset``, or ``--image_size`` is not one or two numbers, or a class is
+        asked for that the dataset does not have.
     """
-    from tfblindspots.data import load_dataset
+    from tfblindspots.data import load_dataset, one_against_rest, only_class
 
     values = flags.FLAGS
-    return load_dataset(
+    dataset = load_dataset(
         values.dataset,
         split,
         values.data_dir,
         image_size=image_size_from_flags(),
         short_side=values.short_side,
     )
+    if values.positive_class is not None:
+        dataset = one_against_rest(dataset, values.positive_class)
+    # Only some scripts have the other flag.
+    if "only_class" in values and values.only_class is not None:
+        dataset = only_class(dataset, values.only_class)
+    return dataset
 
 
 def load_classifier_from_flags() -> "Classifier":

@@ -18,6 +18,7 @@ from tfblindspots.experiments.markdown import (
 )
 from tfblindspots.experiments.networks import NETWORKS
 from tfblindspots.experiments.pool_training import PoolTrainingConfig, train_with_pools
+from tfblindspots.experiments.quocnet import QuocNetConfig, train_quocnet
 from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
 from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
@@ -32,6 +33,7 @@ __all__ = [
     "ImportConfig",
     "PicturesConfig",
     "PoolTrainingConfig",
+    "QuocNetConfig",
     "RegularizersConfig",
     "ReproductionConfig",
     "TrainingConfig",
@@ -57,5 +59,6 @@ __all__ = [
     "robust_accuracy_table",
     "target_by_name",
     "train_network",
+    "train_quocnet",
     "train_with_pools",
 ]

@@ -14,6 +14,13 @@ from tfblindspots.models.interface import ModelInterface
 from tfblindspots.models.keras_models import load_keras_model
 from tfblindspots.models.layers import GroupedConv2D, LocalResponseNormalization
 from tfblindspots.models.loading import load_classifier
+from tfblindspots.models.local_layers import (
+    L2Pooling2D,
+    LocalContrastNormalization2D,
+    LocallyConnected2D,
+    extract_patches,
+)
+from tfblindspots.models.quocnet import STAGES, Stage, build_quocnet, check_stages
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
 from tfblindspots.models.weights import LAYOUTS, load_weights
@@ -22,15 +29,23 @@ __all__ = [
     "ASSETS",
     "FAMILIES",
     "LAYOUTS",
+    "STAGES",
     "Classifier",
     "GroupedConv2D",
+    "L2Pooling2D",
     "Layer",
+    "LocalContrastNormalization2D",
     "LocalResponseNormalization",
+    "LocallyConnected2D",
     "ModelDefinition",
     "ModelInterface",
+    "Stage",
+    "build_quocnet",
     "check_images",
     "check_labels",
+    "check_stages",
     "export_saved_model",
+    "extract_patches",
     "forward_batch_size",
     "get_definition",
     "load_classifier",

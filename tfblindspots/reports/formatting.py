@@ -52,6 +52,29 @@ def error_line(what: str, error: Mapping[str, Any]) -> str:
     )
 
 
+def binary_lines(what: str, metrics: Mapping[str, Any]) -> list[str]:
+    """``BinaryMetrics``, as a dictionary, in words, a line a number."""
+
+    def line(name: str, share: Mapping[str, Any], of: str) -> str:
+        bounds = interval(share["low"], share["high"])
+        return (
+            f"{what} {name} {percent(share['rate'])} {bounds}, "
+            f"{share['hits']} of {share['count']} {of}"
+        )
+
+    balanced = metrics["balanced_accuracy"]
+    low, high = metrics["balanced_accuracy_low"], metrics["balanced_accuracy_high"]
+    precision = metrics["precision"]
+    return [
+        f"{what} balanced accuracy {percent(balanced)} {interval(low, high)}",
+        line("recall", metrics["recall"], "positive images"),
+        line("specificity", metrics["specificity"], "other images"),
+        line("precision", precision, "images called positive")
+        if precision
+        else f"{what} precision {MISSING}: no image was called positive",
+    ]
+
+
 def short_percent(rate: float) -> str:
     """A given fraction, such as the paper's, with no digit more than it has: ``6.7 %``."""
     return f"{100 * rate:.4g}{_PERCENT}"
