@@ -6,12 +6,12 @@ Examples:
   python scripts/frame_bounds.py --model=alexnet --output_dir=results/alexnet_bounds
 
 For each dense or convolutional layer, batch normalisation folded in, it prints the frame bounds:
-the smallest and the largest factor by which it changes a distance. They are exact: the extreme
-singular values of the matrix; for a convolution those over all frequencies, without its padding.
-"padded" is the norm with zero padding, from below, by power iteration. Times the constants of
-activations and pooling, added up over paths that meet, they bound the network: no two images can
-get farther apart than that many times. Layers without a known constant are named; then there is no
-bound.
+between which factors it changes a distance. They are the extreme singular values of the matrix; of
+a convolution those over all frequencies, as if the image had no border: with any padding the layer
+stays below the upper one, but it may fall below the lower one. "padded" is its norm with its zero
+padding, from below, by power iteration. Times the constants of activations and pooling, added up
+over paths that meet, the upper bounds bound the network: no two images can get farther apart than
+that many times. Layers without a known constant are named; then there is no bound.
 
 With --adversarial_sets it measures how far apart the network does carry adversarial images and
 their originals (the largest ratio), and compares their distance with the one below which the bound
@@ -35,7 +35,7 @@ flags.DEFINE_list(
     "with --model: height, width and channels of its images, such as 28,28,1 (default: those of "
     "the network's published weights)",
 )
-flags.DEFINE_integer("num_classes", 1000, "with --model: its number of classes", lower_bound=2)
+cli.define_num_classes_flag()
 cli.define_seed_flag()
 cli.define_sets_flag()
 cli.define_output_flag("the results")
@@ -47,7 +47,7 @@ def main() -> None:
     from tfblindspots.experiments import build_network, frame_bounds_table, measure_frame_bounds
 
     if (FLAGS.saved_model is None) == (FLAGS.model is None):
-        raise InputError("give either --saved_model or --model, not both.")
+        raise InputError("give one of --saved_model and --model.")
     model = FLAGS.saved_model
     if model is None:
         model = build_network(FLAGS.model, _image_shape(), FLAGS.num_classes, FLAGS.seed)
@@ -59,7 +59,9 @@ def main() -> None:
         progress=cli.on_terminal(),
     )
     print(frame_bounds_table(results))
-    if results["bound"] is None:
+    if results["bound"] is None and not results["unknown"]:
+        print("The network has no bound: the product is too large for a number.")
+    elif results["bound"] is None:
         print(
             f"The network has no bound: nothing is known of {', '.join(results['unknown'])}. The "
             "products above count them as 1."

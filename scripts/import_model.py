@@ -30,7 +30,7 @@ flags.DEFINE_enum(
     "of a .npz: keras (kernels [height, width, in, out], dense [in, out]) or channels_first, that "
     "of Caffe and PyTorch (kernels [out, in, height, width], dense [out, in])",
 )
-flags.DEFINE_integer("num_classes", 1000, "classes that the weights are for", lower_bound=2)
+cli.define_num_classes_flag()
 cli.define_dataset_flags(split="test", what="images to measure the network on (default: none)")
 cli.define_output_flag("the SavedModel")
 

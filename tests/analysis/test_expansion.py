@@ -46,10 +46,10 @@ def test_ratios_are_those_of_the_layers_outputs(
     monkeypatch: pytest.MonkeyPatch, pairs: tuple[np.ndarray, np.ndarray]
 ) -> None:
     model = branching_model()
-    rows = network_bounds(model)
+    rows = network_bounds(model).layers
     # Batches of two and one.
     monkeypatch.setattr("tfblindspots.analysis.expansion._BATCH_NUMBERS", 3500)
-    found = measure_expansion(model, rows, *pairs)
+    found, output = measure_expansion(model, rows, *pairs)
     images = np.linalg.norm((pairs[1] - pairs[0]).reshape(5, -1), axis=1)
     # The convolution is measured with the normalisation that is part of its bounds.
     expected = apart(model, "normalization", pairs) / images
@@ -57,6 +57,7 @@ def test_ratios_are_those_of_the_layers_outputs(
     assert "normalization" not in found
     logits = apart(model, "logits", pairs)
     np.testing.assert_allclose(found["logits"].network, logits / images, rtol=1e-3)
+    np.testing.assert_allclose(output, logits / images, rtol=1e-3)
     expected = logits / apart(model, "flatten", pairs)
     np.testing.assert_allclose(found["logits"].layer, expected, rtol=1e-3)
     assert "inner/pointwise" in found
@@ -73,9 +74,9 @@ def test_a_layer_that_sees_no_difference_has_no_ratio() -> None:
     x = dead(layers.Flatten()(images))
     model = keras.Model(images, layers.Dense(2, name="logits")(x))
     pair = np.zeros((1, 2, 2, 1), np.float32), np.full((1, 2, 2, 1), 0.1, np.float32)
-    found = measure_expansion(model, network_bounds(model), *pair)
+    found, output = measure_expansion(model, network_bounds(model).layers, *pair)
     assert np.isnan(found["logits"].layer).all()
-    assert found["logits"].network == 0
+    assert found["logits"].network == output == 0
 
 
 @pytest.mark.parametrize(
@@ -94,4 +95,29 @@ def test_what_are_no_pairs_is_refused(
 ) -> None:
     model = branching_model()
     with pytest.raises(InputError, match=re.escape(message)):
-        measure_expansion(model, network_bounds(model), *change(*pairs))  # type: ignore[operator]
+        measure_expansion(model, network_bounds(model).layers, *change(*pairs))  # type: ignore[operator]
+
+
+def test_it_measures_inference_whatever_the_graph_was_built_with(
+    pairs: tuple[np.ndarray, np.ndarray],
+) -> None:
+    images = keras.Input((6, 6, 2))
+    x = layers.BatchNormalization(name="normalization")(images, training=True)
+    x = layers.Dropout(0.9)(x, training=True)
+    model = keras.Model(images, x)
+    before = model.get_weights()
+    found = measure_expansion(model, network_bounds(model).layers, *pairs)
+    np.testing.assert_allclose(found.output, 1 / np.sqrt(1.001), rtol=1e-3)
+    for weights, same in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weights, same)
+
+
+def test_uses_of_a_shared_layer_are_measured_apart(
+    pairs: tuple[np.ndarray, np.ndarray],
+) -> None:
+    images = keras.Input((6, 6, 2))
+    shared = layers.Rescaling(2.0, name="shared")
+    model = keras.Model(images, shared(3 * shared(images)))
+    found = measure_expansion(model, network_bounds(model).layers, *pairs).layers
+    np.testing.assert_allclose(found["shared"].network, 2, rtol=1e-4)
+    np.testing.assert_allclose(found["shared (2)"].network, 12, rtol=1e-4)

@@ -27,7 +27,7 @@ def randomize(model: keras.Model) -> keras.Model:
 
 def by_name(model: keras.Model) -> dict[str, LayerBounds]:
     """The bounds of a model's layers."""
-    return {row.name: row for row in network_bounds(model)}
+    return {row.name: row for row in network_bounds(model).layers}
 
 
 def norm(model: keras.Model, layer: str) -> float:
@@ -92,7 +92,7 @@ def test_paths_that_meet(
     expected: Callable[[float, float], float],
 ) -> None:
     model = _two_ways(join)
-    last = network_bounds(model)[-1]
+    last = network_bounds(model).layers[-1]
     bound = expected(norm(model, "left"), norm(model, "middle") * norm(model, "right"))
     assert last.network == pytest.approx(bound, rel=1e-6)
     assert last.unknown == ()
@@ -102,14 +102,14 @@ def test_paths_that_meet(
 def test_residual_blocks_add_1() -> None:
     inputs = keras.Input((4,))
     model = randomize(keras.Model(inputs, inputs + layers.Dense(4, name="block")(inputs)))
-    assert network_bounds(model)[-1].network == pytest.approx(1 + norm(model, "block"), rel=1e-6)
+    assert network_bounds(model).bound == pytest.approx(1 + norm(model, "block"), rel=1e-6)
 
 
 def test_what_broadcasting_repeats_counts_as_often() -> None:
     images = keras.Input((3, 2, 4))
     pooled = layers.GlobalAveragePooling2D(keepdims=True)(images)
     model = keras.Model(images, images - pooled)
-    last = network_bounds(model)[-1]
+    last = network_bounds(model).layers[-1]
     # The mean of 6 pixels: a factor of 1 / sqrt(6), and sqrt(6) for being everywhere.
     assert last.network == pytest.approx(2)
     assert last.constant == pytest.approx(7**0.5)
@@ -145,7 +145,7 @@ def test_batch_normalisation_stands_alone_where_others_see_what_it_takes() -> No
     gamma, _, _, variance = model.get_layer("norm").get_weights()
     factor = (gamma / np.sqrt(variance + 1e-3)).max()
     assert rows["norm"].constant == pytest.approx(factor, rel=1e-5)
-    last = network_bounds(model)[-1]
+    last = network_bounds(model).layers[-1]
     assert last.network == pytest.approx(norm(model, "dense") * (1 + factor), rel=1e-5)
 
 
@@ -176,12 +176,79 @@ def test_mobile_net_is_below_its_bound() -> None:
     model = keras.applications.MobileNetV2(
         (32, 32, 3), alpha=0.35, weights=None, classes=5, classifier_activation=None
     )
-    rows = network_bounds(model, power_iterations=False)
-    assert rows[-1].unknown == ()
-    assert rows[-1].padded_norm is None
-    assert largest_ratio(model, (32, 32, 3)) <= rows[-1].network
+    rows, bound, unknown = network_bounds(model, power_iterations=False)
+    assert unknown == ()
+    assert all(row.padded_norm is None for row in rows)
+    assert largest_ratio(model, (32, 32, 3)) <= bound
     # Inputs are reported with everything that they go through.
     assert {row.kind for row in rows} >= {"Conv2D", "DepthwiseConv2D", "Add", "ReLU"}
+
+
+def test_the_bound_is_of_the_output_and_not_of_what_was_computed_last() -> None:
+    inputs = keras.Input((5,))
+    first = layers.Dense(3, name="first")(inputs)
+    inner = keras.Model(inputs, [first, layers.Dense(2, name="second")(first)], name="inner")
+    outer = keras.Input((5,))
+    model = randomize(keras.Model(outer, inner(outer)[0]))
+    found = network_bounds(model)
+    assert found.layers[-1].name == "inner/second"
+    assert found.bound == pytest.approx(norm(inner, "first"), rel=1e-6)
+
+
+def test_each_use_of_a_layer_has_a_row() -> None:
+    inputs = keras.Input((4,))
+    shared = layers.Dense(4, name="d")
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="e"), layers.BatchNormalization(name="bn")],
+        name="inner",
+    )
+    model = randomize(keras.Model(inputs, inner(inner(shared(3 * shared(inputs))))))
+    rows = by_name(model)
+    assert {"d", "d (2)", "inner/e", "inner/e (2)", "inner/bn", "inner/bn (2)"} < set(rows)
+    assert rows["d (2)"].network == pytest.approx(3 * rows["d"].network ** 2, rel=1e-6)
+    assert rows["inner/e (2)"].folded == "inner/bn (2)"
+
+
+def test_normalisation_of_another_axis_is_not_folded() -> None:
+    images = keras.Input((3, 6, 5))  # channels first
+    x = layers.Conv2D(5, 3, padding="same", data_format="channels_first", name="conv")(images)
+    last = keras.Model(images, layers.BatchNormalization(name="bn")(x))
+    first = keras.Model(images, layers.BatchNormalization(axis=1, name="bn")(x))
+    for model, folded in ((last, None), (first, "bn")):
+        rows = {row.name: row for row in network_bounds(model, power_iterations=False).layers}
+        assert rows["conv"].folded == folded
+
+
+def test_a_nested_model_of_open_size_has_that_of_what_it_takes() -> None:
+    inner = keras.Sequential(
+        [keras.Input((None, None, 2)), layers.Conv2D(3, 3, name="conv")], name="inner"
+    )
+    images = keras.Input((6, 7, 2))
+    model = randomize(keras.Model(images, inner(images)))
+    fixed = keras.Sequential([keras.Input((6, 7, 2)), layers.Conv2D(3, 3, name="conv")])
+    fixed.set_weights(model.get_weights())
+    assert network_bounds(model).bound == pytest.approx(network_bounds(fixed).bound, rel=1e-9)
+
+
+class Nonuple(keras.Model):
+    """Built as a graph, and computes something else."""
+
+    def call(self, inputs: object) -> object:
+        return 9 * super().call(inputs)
+
+
+def test_a_nested_model_that_is_no_graph_is_unknown() -> None:
+    inner_inputs = keras.Input((4,))
+    inner = Nonuple(inner_inputs, layers.Dense(4)(inner_inputs), name="inner")
+    inputs = keras.Input((4,))
+    found = network_bounds(keras.Model(inputs, inner(inputs)))
+    assert found.unknown == ("inner",)
+
+
+def test_weighted_averages_are_not_taken_for_the_layer() -> None:
+    inputs = keras.Input((4,))
+    weighted = keras.ops.average(inputs, axis=-1, weights=np.array([9.0, -9.0, 1, 0]))
+    assert network_bounds(keras.Model(inputs, weighted)).unknown
 
 
 class Subclassed(keras.Model):
@@ -197,6 +264,10 @@ class Subclassed(keras.Model):
                 [keras.Input((None, None, 3)), layers.Conv2D(1, 3)], name="open"
             ),
             "model open takes images of any size; expected a fixed height and width",
+        ),
+        (
+            lambda: keras.Model(i := keras.Input((2,)), [layers.Dense(1)(i), i], name="two"),
+            "model two has 2 outputs; expected one, whose bound is asked for.",
         ),
     ],
 )

@@ -65,20 +65,32 @@ def test_photos_that_cannot_be_decoded_are_skipped(
     (tmp_path / "pets/cat/2.jpg").write_text("no photo")
     (tmp_path / "pets/dog").mkdir()
     (tmp_path / "pets/dog/empty.png").write_bytes(b"")
+    (tmp_path / "pets/dog/gone.png").symlink_to(tmp_path / "nowhere.png")
     _photo(tmp_path / "pets/dog/good.png", 9, size=(40, 40))
     with caplog.at_level(logging.WARNING, logger="absl"):
         dataset = load_dataset(str(tmp_path / "pets"), "test")
-    assert dataset.skipped == ("cat/1.jpg", "cat/2.jpg", "dog/empty.png")
+    assert dataset.skipped == ("cat/1.jpg", "cat/2.jpg", "dog/empty.png", "dog/gone.png")
     assert caplog.messages == [
-        "Skipped 3 of 6 photos of pets, which cannot be decoded: cat/1.jpg, cat/2.jpg, "
-        "dog/empty.png."
+        "Skipped 4 of 7 photos of pets, which cannot be decoded: cat/1.jpg, cat/2.jpg, "
+        "dog/empty.png, dog/gone.png."
     ]
-    assert dataset.indices.tolist() == [0, 3, 5]
+    assert dataset.indices.tolist() == [0, 3, 6]
     assert dataset.labels.tolist() == [0, 0, 1]
     assert np.abs(dataset.images[1] * 255 - whole[3]).mean() < 80  # the JPEG of that very noise
     other = load_dataset(str(tmp_path / "pets"), "test[3:5]")
     np.testing.assert_array_equal(other.images[0], dataset.images[1])
     assert other.skipped == ("dog/empty.png",)
+
+
+def test_an_empty_class_folder_is_a_class_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "pets/ant").mkdir(parents=True)
+    _photo(tmp_path / "pets/cat/0.png", 0, size=(40, 40))
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        dataset = load_dataset(str(tmp_path / "pets"), "test")
+    assert caplog.messages == [f"The class folder {tmp_path / 'pets/ant'} is empty."]
+    assert (dataset.class_names, dataset.labels.tolist()) == (("ant", "cat"), [1])
 
 
 def test_photos_of_all_kinds_become_rgb_of_one_size(tmp_path: Path) -> None:

@@ -71,7 +71,15 @@ def test_is_framed(tmp_path: Path) -> None:
         ),
         (
             {"images": _PIXELS, "labels": np.arange(-1, 6)},
-            "labels of .* has the label -1; expected at least 0",
+            "labels of .* has the label -1; expected numbers of classes, from 0",
+        ),
+        (
+            {"images": _PIXELS, "labels": np.array([0, 1, 2, 3, 4, 5, 10**12])},
+            "labels of .* has the label 1000000000000; expected numbers of classes, from 0",
+        ),
+        (
+            {"images": _PIXELS, "labels": np.full(7, 2**64 - 1, np.uint64)},
+            "labels of .* has the label 18446744073709551615; expected numbers of classes",
         ),
         (
             {"images": _PIXELS, "labels": _LABELS[:6]},

@@ -18,7 +18,7 @@ from tfblindspots.experiments import (
     make_adversarial_set,
     measure_frame_bounds,
 )
-from tfblindspots.models import Classifier, load_keras_model
+from tfblindspots.models import Classifier, ModelInterface, load_keras_model
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,44 @@ def test_alexnet_stands_beside_the_papers_table(tmp_path: Path) -> None:
     column = [line.split("|")[6].strip() for line in table.splitlines()]
     assert column[0] == "paper, upper"
     assert column[2:] == ["", "2.75", "10", "7", "7.5", "11", "3.12", "4", "4"]
+
+
+def test_a_product_that_overflows_is_no_bound(tmp_path: Path) -> None:
+    images = keras.Input((2, 2, 1))
+    x = keras.layers.Flatten()(images)
+    for _ in range(40):
+        x = keras.layers.Dense(
+            2, activation="tanh", kernel_initializer=keras.initializers.Constant(1e9)
+        )(x)
+    results = measure_frame_bounds(keras.Model(images, x, name="steep"), tmp_path / "out")
+    assert (results["bound"], results["unknown"]) == (None, [])
+    assert results["layers"][-1]["network"] is None
+
+
+def test_a_set_of_other_classes_is_refused(
+    model_directory: Path, adversarial_set: Path, tmp_path: Path
+) -> None:
+    images = keras.Input((8, 8, 1))
+    model = keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(images)), name="three")
+    with pytest.raises(InputError, match="model three has the classes 0 to 2"):
+        measure_frame_bounds(model, tmp_path / "out", adversarial_sets=[adversarial_set])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_output_that_is_named_is_bounded(tmp_path: Path) -> None:
+    images = keras.Input((2, 2, 1))
+    first = keras.layers.Dense(
+        2, kernel_initializer=keras.initializers.Constant(3.0), name="first"
+    )(keras.layers.Flatten()(images))
+    second = keras.layers.Rescaling(1e-3, name="second")(first)
+    keras.Model(images, {"first": first, "second": second}).save(tmp_path / "two.keras")
+    for output, expected in (("first", 3 * 8**0.5), ("second", 3e-3 * 8**0.5)):
+        results = measure_frame_bounds(
+            tmp_path / "two.keras",
+            tmp_path / output,
+            interface=ModelInterface(output=output),
+        )
+        assert results["bound"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_networks_without_an_image_shape_need_one() -> None:

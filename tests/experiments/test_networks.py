@@ -104,7 +104,7 @@ def test_other_settings_are_refused(
 def test_an_unknown_model_leaves_nothing(
     tmp_path: Path, train_set: ImageDataset, test_set: ImageDataset
 ) -> None:
-    config = NetworksConfig(models=("fc10-1", "alexnet"))
-    with pytest.raises(InputError, match="model 'alexnet' is unknown; expected"):
+    config = NetworksConfig(models=("fc10-1", "alexnot"))
+    with pytest.raises(InputError, match="model 'alexnot' is unknown; expected"):
         compare_networks(config, train_set, test_set, tmp_path / "out")
     assert not (tmp_path / "out").exists()

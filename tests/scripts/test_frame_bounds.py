@@ -56,8 +56,8 @@ def test_a_network_by_name_has_random_weights(run_script: RunScript, tmp_path: P
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({}, "give either --saved_model or --model, not both."),
-        ({"model": "conv", "saved_model": "m"}, "give either --saved_model or --model, not both."),
+        ({}, "give one of --saved_model and --model."),
+        ({"model": "conv", "saved_model": "m"}, "give one of --saved_model and --model."),
         ({"model": "conv", "image_shape": "8,8"}, "--image_shape is 8,8; expected height, width"),
         ({"model": "conv", "image_shape": "8,8,x"}, "--image_shape holds 'x'; expected whole"),
         ({"model": "conf"}, "model 'conf' is unknown; expected"),

@@ -65,6 +65,7 @@ def test_the_commands_are_the_whole_way(place: Path) -> None:
         *("train.py", "train.py", "attack.py", "evaluate.py"),
         "attack.py",
         *("attack.py", "attack.py", "robust_accuracy.py", "inspect_units.py"),
+        *("frame_bounds.py", "train.py"),
         "train_with_pool.py",
     ]
     table = (place / "results" / "evaluation" / "table.md").read_text()

@@ -43,7 +43,7 @@ def test_the_flags_become_the_configuration(
             "dataset directory /no/such/place does not exist; expected",
         ),
         ({"experiments": "E1,E8"}, "experiments are E1,E8; expected some of E1,E2,E3,E4,E5"),
-        ({"models": "alexnet"}, "model 'alexnet' is unknown; expected fc10-1e-4, fc10-1e-2"),
+        ({"models": "alexnot"}, "model 'alexnot' is unknown; expected fc10-1e-4, fc10-1e-2"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

@@ -68,6 +68,24 @@ def test_weights_and_layers_that_do_not_fit_are_refused(model: keras.Model) -> N
         FrameBoundPenalty(model, -1)
     images = keras.Input((4, 4, 1))
     other = keras.Model(images, keras.layers.DepthwiseConv2D(3, name="deep")(images))
-    message = "layer deep is a DepthwiseConv2D; frame_bound_penalty is for networks of dense"
+    message = "layer deep is a DepthwiseConv2D; frame_bound_penalty is for networks in which only"
     with pytest.raises(InputError, match=re.escape(message)):
         FrameBoundPenalty(other, 1.0)
+    # Its factor is part of the bounds.
+    other = keras.Model(images, keras.layers.BatchNormalization(name="norm")(images))
+    with pytest.raises(InputError, match="layer norm is a BatchNormalization"):
+        FrameBoundPenalty(other, 1.0)
+
+
+def test_a_kernel_of_zeros_costs_nothing_and_is_left_again(model: keras.Model) -> None:
+    kernel = model.get_layer("logits").kernel.value
+    before = kernel.numpy()
+    kernel.assign(np.zeros_like(before))
+    penalty = FrameBoundPenalty(model, 1.0)
+    with tf.GradientTape() as tape:
+        value = penalty()
+    assert np.isfinite(tape.gradient(value, kernel).numpy()).all()
+    kernel.assign(before)
+    for _ in range(200):
+        value = penalty()
+    assert float(value) == pytest.approx(norms(model), rel=1e-4)

@@ -1,7 +1,7 @@
 """What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
 from tfblindspots.analysis.binary import BinaryMetrics, binary_metrics
-from tfblindspots.analysis.certificates import certified_distances
+from tfblindspots.analysis.certificates import certified_distances, spread_of
 from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
 from tfblindspots.analysis.cross_model import ImageSet, cross_error_table
 from tfblindspots.analysis.directions import (
@@ -18,14 +18,14 @@ from tfblindspots.analysis.errors import (
     error_rate,
     top_error_rate,
 )
-from tfblindspots.analysis.expansion import Expansion, measure_expansion
+from tfblindspots.analysis.expansion import Expansion, NetworkExpansion, measure_expansion
 from tfblindspots.analysis.frame_bounds import (
     FrameBounds,
     convolution_bounds,
     dense_bounds,
 )
 from tfblindspots.analysis.model_checks import MODEL_SAMPLE, check_model
-from tfblindspots.analysis.network_bounds import LayerBounds, network_bounds
+from tfblindspots.analysis.network_bounds import LayerBounds, NetworkBounds, network_bounds
 from tfblindspots.analysis.noise import gaussian_noise
 from tfblindspots.analysis.quality_card import make_quality_card
 from tfblindspots.analysis.repeated import over_runs
@@ -39,6 +39,8 @@ __all__ = [
     "FrameBounds",
     "ImageSet",
     "LayerBounds",
+    "NetworkBounds",
+    "NetworkExpansion",
     "accuracy_at",
     "binary_metrics",
     "certified_distances",
@@ -59,6 +61,7 @@ __all__ = [
     "over_runs",
     "random_directions",
     "robust_accuracy",
+    "spread_of",
     "summarize_distortions",
     "top_error_rate",
     "top_images",

@@ -22,12 +22,19 @@ class Expansion(NamedTuple):
     network: np.ndarray  # after the layer, over between the images
 
 
+class NetworkExpansion(NamedTuple):
+    """Ratios of distances in a network."""
+
+    layers: dict[str, Expansion]  # by layer's name
+    output: np.ndarray  # of the network's outputs, over between the images, float64 [N]
+
+
 def measure_expansion(
     model: keras.Model,
     rows: Sequence[LayerBounds],
     originals: np.ndarray,
     images: np.ndarray,
-) -> dict[str, Expansion]:
+) -> NetworkExpansion:
     """||phi(x') - phi(x)|| / ||x' - x|| of every layer phi and pair of images.
 
     Args:
@@ -36,9 +43,6 @@ def measure_expansion(
         is measured with it, and the normalisation, which is no layer of its own then, not at all.
       originals: float32 [N, H, W, C].
       images: float32 [N, H, W, C], none equal to its original.
-
-    Returns:
-      By layer's name.
 
     Raises:
       InputError: the images do not fit the model, or one equals its original.
@@ -53,9 +57,11 @@ def measure_expansion(
     before: dict[str, list[np.ndarray]] = {row.name: [] for row in rows}
     after: dict[str, list[np.ndarray]] = {row.name: [] for row in rows}
     distances = _compiled_distances(model)
+    output: list[np.ndarray] = []
     for first in range(0, len(images), batch_size):
         batch = slice(first, first + batch_size)
-        found = distances(tf.constant(originals[batch]), tf.constant(images[batch]))
+        found, last = distances(tf.constant(originals[batch]), tf.constant(images[batch]))
+        output.append(last.numpy())
         for name, (near, far) in found.items():
             before[name].append(near.numpy())
             after[name].append(far.numpy())
@@ -73,21 +79,23 @@ def measure_expansion(
         far = np.concatenate(after[row.folded or row.name]).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             measured[row.name] = Expansion(np.where(near > 0, far / near, np.nan), far / apart)
-    return measured
+    return NetworkExpansion(measured, np.concatenate(output).astype(np.float64) / apart)
 
 
 def _compiled_distances(model: keras.Model):  # type: ignore[no-untyped-def]
-    """From originals and images [B, ...] to each layer's distances before and after it, [B]."""
+    """From originals and images to distances before and after each layer, and of the outputs."""
 
-    def distances(originals: tf.Tensor, images: tf.Tensor) -> dict[str, tuple[tf.Tensor, ...]]:
+    def distances(
+        originals: tf.Tensor, images: tf.Tensor
+    ) -> tuple[dict[str, tuple[tf.Tensor, ...]], tf.Tensor]:
         found: dict[str, tuple[tf.Tensor, ...]] = {}
 
         def visit(name: str, inputs: list[tf.Tensor], output: tf.Tensor) -> None:
             squares = tf.add_n([_squared_distance(tensor) for tensor in inputs])
             found[name] = tf.sqrt(squares), tf.sqrt(_squared_distance(output))
 
-        run_graph(model, [tf.concat([originals, images], axis=0)], visit)
-        return found
+        (output,) = run_graph(model, [tf.concat([originals, images], axis=0)], visit)
+        return found, tf.sqrt(_squared_distance(output))
 
     batch = tf.TensorSpec([None, *graph_of(model).inputs[0].shape[1:]], tf.float32)
     # Traced by hand: TensorFlow takes a function that is made anew for each model for a mistake.

@@ -18,7 +18,7 @@ _CHUNK = 1 << 24
 class FrameBounds(NamedTuple):
     """The factors between which a linear map changes the length of a vector."""
 
-    lower: float  # A; 0 where the map has a kernel
+    lower: float  # A; 0 where the map has a kernel. Of a convolution: without an image's border
     upper: float  # B
 
 
@@ -54,7 +54,8 @@ def convolution_bounds(
 
     The torus is so large that nothing wraps around the image: the layer, padded with zeros or not,
     is this map between a part of its inputs and a part of its outputs. Hence ``upper`` bounds the
-    layer too, whatever its padding. ``lower`` is of the torus.
+    layer too, whatever its padding. ``lower`` is of the torus, and the layer may fall below it:
+    what it does to an image's border need not be undone.
 
     Args:
       kernel: float [kh, kw, C / groups, F].

@@ -59,7 +59,7 @@ def joint(operation: Any, node: Any) -> Joint | None:
     repeats = tuple(math.sqrt(max(1.0, _size(output) / _size(tensor))) for tensor in inputs)
     if kind in ("Add", "Subtract"):
         return Joint(repeats, adds=True)
-    if kind == "Average":
+    if kind == "Average" and not arithmetic:
         return Joint(tuple(factor / len(inputs) for factor in repeats), adds=True)
     if kind in ("Maximum", "Minimum"):
         return Joint(repeats, adds=False)

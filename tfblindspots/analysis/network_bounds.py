@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -20,7 +20,9 @@ from tfblindspots.analysis.lipschitz_constants import (
     layer_constant,
     normalization_factors,
 )
-from tfblindspots.analysis.model_graphs import graph_of, nodes_of
+from tfblindspots.analysis.model_graphs import Names, graph_of, is_graph, nodes_of
+from tfblindspots.errors import InputError
+from tfblindspots.models import with_fixed_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,8 @@ class LayerBounds:
     """What is known of one layer.
 
     Attributes:
-      name: of the layer; of one inside a nested model, after the model's and a slash.
+      name: of the layer; of one inside a nested model, after the model's and a slash; of one that
+        is used again, with the number of the use.
       kind: its class, such as ``"Conv2D"``.
       kernel: shape of its kernel as it is applied; None without one.
       bounds: of its linear part, batch normalisation that follows folded in; None without a kernel.
@@ -62,30 +65,46 @@ class _Reach:
     unknown: tuple[str, ...] = ()
 
 
+class NetworkBounds(NamedTuple):
+    """What is known of a network."""
+
+    layers: list[LayerBounds]  # every use of a layer, in the order of computation
+    bound: float  # of the Lipschitz constant of its output, as ``LayerBounds.network``
+    unknown: tuple[str, ...]  # layers of unknown constants on the way; if any, there is no bound
+
+
 def network_bounds(
     model: keras.Model,
     *,
     power_iterations: bool = True,
     progress: Callable[[Sequence[Any]], Any] = list,
-) -> list[LayerBounds]:
+) -> NetworkBounds:
     """The bounds of every layer of a network and of the network down to it.
 
     Args:
-      model: a functional or sequential model, built.
+      model: a functional or sequential model, built, with one output.
       power_iterations: also find each convolution's norm with its zero padding.
       progress: wraps the layers that are looked at, as ``tqdm`` does.
 
-    Returns:
-      One entry a layer, inputs first. The last is of the layer that gives the model's output.
-
     Raises:
-      InputError: the model is not a graph of layers, the size of its images is open, or a kernel is
-        not finite.
+      InputError: the model is not a graph of layers, has several outputs, leaves the size of its
+        images open, or has a kernel that is not finite.
     """
     graph = graph_of(model)
+    if len(graph.outputs) != 1:
+        raise InputError(
+            f"model {model.name} has {len(graph.outputs)} outputs; expected one, whose bound is "
+            "asked for. Name it with --output, or build a model that has that output alone."
+        )
+    if any(None in tensor.shape[1:] for tensor in graph.inputs):
+        raise InputError(
+            f"model {model.name} takes images of any size; expected a fixed height and width, on "
+            "which the bounds depend. Give --image_size, or build it with keras.Input of a fixed "
+            "shape."
+        )
     walk = _Walk(power_iterations, progress)
-    walk.through(model, [_Reach()] * len(graph.inputs), "")
-    return walk.rows
+    (output,) = walk.through(model, [_Reach()] * len(graph.inputs), "")
+    return NetworkBounds(walk.rows, output.bound, output.unknown)
 
 
 class _Walk:
@@ -93,6 +112,7 @@ class _Walk:
 
     def __init__(self, power_iterations: bool, progress: Callable[[Sequence[Any]], Any]) -> None:
         self.rows: list[LayerBounds] = []
+        self._names = Names()
         self._power_iterations = power_iterations
         self._progress = progress
 
@@ -110,8 +130,10 @@ class _Walk:
         folded = _foldable(graph, nodes)
         for node in self._progress(nodes):
             inputs = [reach[id(tensor)] for tensor in node.input_tensors]
-            if isinstance(node.operation, keras.Model):
-                outputs = self.through(node.operation, inputs, f"{prefix}{node.operation.name}/")
+            if is_graph(node.operation):
+                shapes = [tuple(tensor.shape[1:]) for tensor in node.input_tensors]
+                inner = with_fixed_sizes(node.operation, shapes)
+                outputs = self.through(inner, inputs, f"{prefix}{node.operation.name}/")
             else:
                 own = self._layer(node, inputs, folded, prefix)
                 outputs = [own] * len(node.output_tensors)
@@ -140,7 +162,7 @@ class _Walk:
             together = Joint((1.0,), adds=True)
         else:
             together = _without_kernel(node)
-        name = f"{prefix}{operation.name}"
+        name = self._names.next_use(f"{prefix}{operation.name}")
         own = _reach(name, together, inputs)
         self.rows.append(
             LayerBounds(
@@ -152,7 +174,9 @@ class _Walk:
                 constant=together.constant if together else None,
                 network=own.bound,
                 unknown=own.unknown,
-                folded=f"{prefix}{normalization.name}" if normalization is not None else None,
+                folded=self._names.following_use(f"{prefix}{normalization.name}")
+                if normalization is not None
+                else None,
             )
         )
         return own
@@ -201,9 +225,15 @@ def _foldable(graph: Any, nodes: list[Any]) -> dict[str, keras.layers.BatchNorma
         if (
             producer is not None
             and readers[id(tensor)] == uses[id(node.operation)] == uses[id(producer.operation)] == 1
-            and node.operation.axis in (-1, len(tensor.shape) - 1)
             and _linear_map(producer) is not None
+            and node.operation.axis % len(tensor.shape) == _channel_axis(producer)
             and producer.operation.activation in (None, keras.activations.linear)
         ):
             found[producer.operation.name] = node.operation
     return found
+
+
+def _channel_axis(node: Any) -> int:
+    """The axis of a linear layer's output along which its units lie."""
+    first = getattr(node.operation, "data_format", "") == "channels_first"
+    return 1 if first else len(node.output_tensors[0].shape) - 1

@@ -138,6 +138,13 @@ def define_network_flag() -> None:
     )
 
 
+def define_num_classes_flag() -> None:
+    """``--num_classes`` of the network that ``--model`` names."""
+    _define(
+        flags.DEFINE_integer, "num_classes", 1000, "classes of the --model network", lower_bound=2
+    )
+
+
 def define_test_split_flag() -> None:
     """``--test_split``."""
     _define(

@@ -95,6 +95,10 @@ def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
     splits = {folder.name: folder for folder in nested} or {ONLY_SPLIT: directory}
     classes = {key: _entries(folder, folders=True) for key, folder in splits.items()}
     class_names = sorted({folder.name for found in classes.values() for folder in found})
+    for folder in (folder for found in classes.values() for folder in found):
+        if not _entries(folder, folders=False):
+            # It still counts as a class: in other splits it may have photos.
+            logging.warning("The class folder %s is empty.", folder)
     photos = {
         key: [
             _Photo(path, class_names.index(folder.name))
@@ -133,7 +137,8 @@ def _decoded(photos: list[_Photo], failed: list[int]) -> Iterator[np.ndarray]:
         try:
             # Of an animation the first frame.
             decoded = tf.io.decode_image(photo.path.read_bytes(), expand_animations=False)
-        except tf.errors.InvalidArgumentError:
+        # A link that leads nowhere, or a file that may not be read, is no photo either.
+        except (tf.errors.InvalidArgumentError, OSError):
             failed.append(number)
             continue
         image = decoded.numpy()

@@ -16,6 +16,8 @@ from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
 _ONLY_SPLIT = "test"
+# Every class has a name: a label that is none would fill the memory with them.
+_MOST_CLASSES = 1_000_000
 _LABELS = {"images": "labels", "x": "y"}
 # images; x_train as in Keras's mnist.npz; train_images as in MedMNIST's.
 _KEY = re.compile(r"(?:(?P<before>\w+)_)?(?P<what>images|x)(?:_(?P<after>\w+))?")
@@ -126,8 +128,11 @@ def _labels(labels: np.ndarray, key: str, path: Path) -> np.ndarray:
         )
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{found}; expected one integer an image, [N] or [N, 1].")
-    if labels.size and labels.min() < 0:
-        raise InputError(f"{key} of {path} has the label {labels.min()}; expected at least 0.")
+    for label in (labels.min(), labels.max()) if labels.size else ():
+        if not 0 <= label < _MOST_CLASSES:
+            raise InputError(
+                f"{key} of {path} has the label {label}; expected numbers of classes, from 0."
+            )
     return labels.astype(np.int64)
 
 

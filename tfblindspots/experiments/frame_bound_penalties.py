@@ -154,13 +154,12 @@ def _run(
         progress=progress,
     )
     (measured,) = bounds["sets"].values()
-    last = bounds["layers"][-1]["name"]
     return {
         "seed": seed,
         "test_error": network["test_error"]["rate"],
         "distortion": attack["summary"]["mean_distortion"],
         "bound": bounds["bound"],
-        "expansion": measured["layers"][last]["network_largest"],
+        "expansion": measured["largest"],
         "certified": measured["certificate"]["mean_certified"],
         "found": measured["certificate"]["mean_found"],
         "upper": {

@@ -14,9 +14,11 @@ from tqdm import tqdm
 from tfblindspots.adversarial_sets import AdversarialSet, read_adversarial_set
 from tfblindspots.analysis import (
     LayerBounds,
+    NetworkBounds,
     certified_distances,
     measure_expansion,
     network_bounds,
+    spread_of,
 )
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.errors import InputError
@@ -25,6 +27,7 @@ from tfblindspots.experiments.jobs import Job
 from tfblindspots.models import (
     Classifier,
     ModelInterface,
+    check_labels,
     get_definition,
     load_classifier,
     load_keras_model,
@@ -56,14 +59,15 @@ def measure_frame_bounds(
     Returns:
       What ``results.json`` holds: ``model``, ``parameters``, its number; ``layers``, one entry each
       with the fields of ``LayerBounds``; ``bound``, of the network's Lipschitz constant, None where
-      a layer's is unknown; ``unknown``, the names of those layers; and ``sets``, by name: ``count``
-      of pairs, ``layers``, by name the largest and the mean ratio of distances of the layer and of
-      the ``network`` down to it, and ``certificate`` (see ``certified_distances``; None where there
-      is no bound).
+      a layer's is unknown or the product overflows; ``unknown``, the names of those layers; and
+      ``sets``, by name: ``count`` of pairs, ``largest`` and ``mean`` ratio of the distance of the
+      outputs to that of the images, ``layers``, by name the same of the layer and of the
+      ``network`` down to it, and ``certificate`` (see ``certified_distances``; None where there is
+      no bound).
 
     Raises:
       InputError: the model cannot be read or does not say what its layers are; a set is absent,
-        damaged, of other images than the model takes, or has no example that was found; the
+        damaged, of other images or classes than the model's, or has no example that was found; the
         directory holds other files or results of other settings.
     """
     network = model if isinstance(model, keras.Model) else load_keras_model(model, interface)
@@ -79,11 +83,11 @@ def measure_frame_bounds(
         return read_json(job.directory / RESULTS)
     start = time.perf_counter()
     with job.claim(allowed=[RESULTS]):
-        rows = network_bounds(
+        bounds = network_bounds(
             network, progress=lambda nodes: tqdm(nodes, "layers", disable=not progress)
         )
         measured = {
-            name: _measure(network, classifier, rows, read_adversarial_set(path))
+            name: _measure(network, classifier, bounds, read_adversarial_set(path))
             for name, path in tqdm(sets.items(), "sets", disable=not progress or not sets)
         }
         manifest = build_manifest(
@@ -97,9 +101,9 @@ def measure_frame_bounds(
             "model": classifier.name,
             "parameters": network.count_params(),
             "seconds": manifest["seconds"],
-            "layers": [_described(row) for row in rows],
-            "bound": _bound(rows),
-            "unknown": list(rows[-1].unknown),
+            "layers": [_described(row) for row in bounds.layers],
+            "bound": _known_bound(bounds),
+            "unknown": list(bounds.unknown),
             "sets": measured,
         }
         write_json(job.directory / RESULTS, results)
@@ -134,7 +138,7 @@ def build_network(
 def _measure(
     network: keras.Model,
     classifier: Classifier,
-    rows: Sequence[LayerBounds],
+    bounds: NetworkBounds,
     adversarial_set: AdversarialSet,
 ) -> dict[str, Any]:
     examples = adversarial_set.examples
@@ -143,16 +147,24 @@ def _measure(
         raise InputError(
             f"set {adversarial_set.name} has no example that was found; expected at least one."
         )
-    chosen = {key: examples[key][found] for key in ("original", "image", "label")}
-    ratios = measure_expansion(network, rows, chosen["original"], chosen["image"])
-    bound, certificate = _bound(rows), None
+    original, image, label = (examples[key][found] for key in ("original", "image", "label"))
+    check_labels(classifier, label)
+    ratios = measure_expansion(network, bounds.layers, original, image)
+    bound, certificate = _known_bound(bounds), None
     if bound is not None:
-        outputs = predict_logits(classifier, chosen["original"])
-        if classifier.probabilities:  # what the bound is of
-            outputs = np.exp(outputs)
-        certificate = certified_distances(outputs, bound, **chosen)
+        spread = spread_of(bound, network.outputs[0].shape[-1], classifier.probabilities)
+        certificate = certified_distances(
+            _outputs(classifier, original),
+            _outputs(classifier, image),
+            spread,
+            original,
+            image,
+            label,
+        )
     return {
         "count": int(found.sum()),
+        "largest": float(ratios.output.max()),
+        "mean": float(ratios.output.mean()),
         "layers": {
             name: {
                 "largest": _finite(np.nanmax, expansion.layer),
@@ -160,10 +172,16 @@ def _measure(
                 "network_largest": float(expansion.network.max()),
                 "network_mean": float(expansion.network.mean()),
             }
-            for name, expansion in ratios.items()
+            for name, expansion in ratios.layers.items()
         },
         "certificate": certificate,
     }
+
+
+def _outputs(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """What the bound is of: logits, or probabilities where the network gives these."""
+    logits = predict_logits(classifier, images)
+    return np.exp(logits) if classifier.probabilities else logits
 
 
 def _finite(reduce: Any, ratios: np.ndarray) -> float | None:
@@ -171,8 +189,13 @@ def _finite(reduce: Any, ratios: np.ndarray) -> float | None:
     return float(reduce(ratios)) if np.isfinite(ratios).any() else None
 
 
-def _bound(rows: Sequence[LayerBounds]) -> float | None:
-    return None if rows[-1].unknown or not math.isfinite(rows[-1].network) else rows[-1].network
+def _known_bound(bounds: NetworkBounds) -> float | None:
+    return None if bounds.unknown else _or_none(bounds.bound)
+
+
+def _or_none(value: float | None) -> float | None:
+    """JSON has no infinity, which the product of many large bounds can become."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _described(row: LayerBounds) -> Mapping[str, Any]:
@@ -182,4 +205,6 @@ def _described(row: LayerBounds) -> Mapping[str, Any]:
         "lower": bounds.lower if bounds else None,
         "upper": bounds.upper if bounds else None,
         "unknown": list(row.unknown),
+        "constant": _or_none(row.constant),
+        "network": _or_none(row.network),
     }

@@ -11,7 +11,7 @@ from tfblindspots.models.classifier import (
 )
 from tfblindspots.models.definition import ModelDefinition
 from tfblindspots.models.interface import ModelInterface
-from tfblindspots.models.keras_models import load_keras_model
+from tfblindspots.models.keras_models import load_keras_model, with_fixed_sizes
 from tfblindspots.models.layers import GroupedConv2D, LocalResponseNormalization
 from tfblindspots.models.loading import load_classifier
 from tfblindspots.models.local_layers import (
@@ -54,4 +54,5 @@ __all__ = [
     "load_weights",
     "predict_classes",
     "predict_logits",
+    "with_fixed_sizes",
 ]

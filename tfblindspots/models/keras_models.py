@@ -1,6 +1,7 @@
 """Keras models on disk, layers and all, for whatever looks inside a network."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from tfblindspots.errors import InputError
 from tfblindspots.models.colours import transform_colours
 from tfblindspots.models.interface import ModelInterface
+from tfblindspots.models.keras_sources import keras_output
 from tfblindspots.models.opening import keras_library, open_model
 from tfblindspots.models.saved_model import ASSETS, KERAS_FILE
 
@@ -23,8 +25,8 @@ def load_keras_model(
 
     Args:
       path: a Keras file, or a SavedModel of this package, which holds one.
-      interface: how the model's images differ from those. What it asks for is put before the model
-        as layers, and the model becomes one layer of the result.
+      interface: which output to keep, and how the model's images differ from those in [0, 1]: what
+        that asks for is put before the model as layers, and the model becomes one layer.
 
     Raises:
       InputError: there is no such model; it is a SavedModel of elsewhere, which has operations but
@@ -38,12 +40,11 @@ def load_keras_model(
         return model
     height, width, channels = interface.image_shape(declared, str(path))
     first = interface.data_format == "channels_first"
-    if None in declared[1:]:
-        # Layers know the sizes of what they take from the model that they are built in.
-        size = (channels, height, width) if first else (height, width, channels)
-        fixed = keras.models.clone_model(model, input_tensors=keras.Input(size))
-        fixed.set_weights(model.get_weights())
-        model = fixed
+    if len(model.outputs) > 1:
+        position, _ = keras_output(model, interface, str(path))
+        model = keras.Model(model.inputs[0], model.outputs[position])
+    size = (channels, height, width) if first else (height, width, channels)
+    model = with_fixed_sizes(model, [size])
     if not interface.settings():
         return model
     images = keras.Input((height, width, channels), name="images")
@@ -51,6 +52,24 @@ def load_keras_model(
     if first:
         prepared = keras.layers.Permute((3, 1, 2))(prepared)
     return keras.Model(images, model(prepared), name=f"prepared_{model.name}")
+
+
+def with_fixed_sizes(model: keras.Model, shapes: Sequence[tuple[int | None, ...]]) -> keras.Model:
+    """A model of which layers know the sizes of what they take, which they have from its inputs.
+
+    Args:
+      model: functional or sequential.
+      shapes: of its inputs, without the batch.
+
+    Returns:
+      ``model`` where it leaves no size open, else a copy, with its weights, for these.
+    """
+    if not any(None in tensor.shape[1:] for tensor in model.inputs):
+        return model
+    inputs = [keras.Input(shape) for shape in shapes]
+    fixed = keras.models.clone_model(model, input_tensors=inputs if len(inputs) > 1 else inputs[0])
+    fixed.set_weights(model.get_weights())
+    return fixed
 
 
 def _open(path: Path) -> keras.Model:

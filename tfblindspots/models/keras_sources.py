@@ -30,15 +30,24 @@ def from_keras(model: Any, interface: ModelInterface, name: str) -> Source:
             f"signature '{interface.signature}' was asked for, and {name} is a Keras model, which "
             "has none; leave it out."
         )
-    names = list(getattr(model, "output_names", ())) or ["output"]
-    output = the_output(names, interface, name)
-    position = names.index(output)
+    position, output = keras_output(model, interface, name)
 
     def function(images: tf.Tensor) -> tf.Tensor:
         return tf.nest.flatten(model(packed(images), training=False))[position]
 
-    part = {} if output == guessed_output(names) else {"output": output}
+    part = {} if output == guessed_output(_output_names(model)) else {"output": output}
     return Source(function, shape, dtype, _declared(model, model.outputs[position]), part)
+
+
+def keras_output(model: Any, interface: ModelInterface, name: str) -> tuple[int, str]:
+    """Position and name of the output that is asked for; InputError where that is not clear."""
+    names = _output_names(model)
+    output = the_output(names, interface, name)
+    return names.index(output), output
+
+
+def _output_names(model: Any) -> list[str]:
+    return list(getattr(model, "output_names", ())) or ["output"]
 
 
 def keras_input(

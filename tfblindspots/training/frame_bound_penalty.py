@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfblindspots.errors import InputError
 
 _FIRST_ITERATIONS = 20
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 class FrameBoundPenalty:
@@ -25,18 +26,18 @@ class FrameBoundPenalty:
         """Starts the power iterations.
 
         Args:
-          model: whose kernels are all of dense layers or convolutions.
+          model: whose layers with weights are all dense layers or convolutions.
           weight: what the sum of the norms is multiplied by, at least 0.
 
         Raises:
-          InputError: the weight is negative or not finite, or a layer's kernel is of another kind.
+          InputError: the weight is negative or not finite, or another layer has weights.
         """
         if not (np.isfinite(weight) and weight >= 0):
             raise InputError(f"frame_bound_penalty is {weight}; expected a number of at least 0.")
         self._weight = weight
         self._layers: list[tuple[Callable[[tf.Tensor], tf.Tensor], tf.Variable]] = []
         for number, layer in enumerate(model.layers):
-            if not any(weights.ndim > 1 for weights in layer.get_weights()):
+            if not layer.get_weights():
                 continue
             shape = (1, *layer.input.shape[1:])
             start = np.random.default_rng(number).normal(size=shape)
@@ -55,9 +56,11 @@ def _norm(linear: Callable[[tf.Tensor], tf.Tensor], vector: tf.Variable) -> tf.T
         tape.watch(vector)
         half_square = tf.reduce_sum(linear(vector) ** 2) / 2
     improved = tf.stop_gradient(tape.gradient(half_square, vector))
-    improved = tf.math.divide_no_nan(improved, tf.norm(improved))
+    length = tf.norm(improved)
+    # A kernel of zeros leaves no direction, nor has its norm a gradient.
+    improved = tf.where(length > 0, tf.math.divide_no_nan(improved, length), vector)
     vector.assign(improved)
-    return tf.norm(linear(improved))
+    return tf.sqrt(tf.maximum(tf.reduce_sum(linear(improved) ** 2), _TINY))
 
 
 def _linear_part(layer: Any) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -66,6 +69,6 @@ def _linear_part(layer: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     if isinstance(layer, keras.layers.Conv2D):
         return lambda x: layer.convolution_op(x, layer.kernel)
     raise InputError(
-        f"layer {layer.name} is a {type(layer).__name__}; frame_bound_penalty is for networks of "
-        "dense layers and convolutions."
+        f"layer {layer.name} is a {type(layer).__name__}; frame_bound_penalty is for networks in "
+        "which only dense layers and convolutions have weights."
     )
