@@ -1,5 +1,7 @@
 """One class against the rest, and one class alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,12 @@ def test_other_classes_are_refused() -> None:
     message = "digits has no class '33' .did you mean 3.*; expected one of its 10 classes"
     with pytest.raises(InputError, match=message):
         one_against_rest(_DIGITS, "33")
+    twice = dataclasses.replace(_DIGITS, class_names=("crane", "crane", *_DIGITS.class_names[2:]))
+    with pytest.raises(InputError, match="'crane' is the name of the classes 0, 1 of digits"):
+        only_class(twice, "crane")
+    long = dataclasses.replace(_DIGITS, class_names=("n01_ostrich", *_DIGITS.class_names[1:]))
+    with pytest.raises(InputError, match=r"no class 'ostrich' .did you mean n01_ostrich"):
+        only_class(long, "ostrich")
     few = load_dataset("digits", "test[:1]")
     absent = few.class_names[(few.labels[0] + 1) % 10]
     with pytest.raises(InputError, match=f"has no image of class '{absent}'; name a larger split"):

@@ -102,6 +102,15 @@ def test_targets_have_names(given: str, expected: str, photos: ImageDataset) -> 
     assert target_by_name(given, photos) == expected
 
 
+def test_a_number_that_names_another_class_is_refused(photos: ImageDataset) -> None:
+    names = ("1", "10", "2", *photos.class_names[3:])
+    with pytest.raises(InputError, match="target 1 is the name of class 0 of photos as well as a"):
+        target_by_name("1", dataclasses.replace(photos, class_names=names))
+    # As of digits, whose names are their numbers.
+    names = ("0", "1", *photos.class_names[2:])
+    assert target_by_name("1", dataclasses.replace(photos, class_names=names)) == "1"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -70,6 +70,8 @@ def test_they_are_drawn_once(
 def test_bad_input_leaves_nothing(sets: list[Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^0 examples magnified 10 times were asked for"):
         plot_examples(sets, PicturesConfig(num_examples=0), tmp_path / "out")
+    with pytest.raises(InputError, match=r"^6 examples magnified inf times were asked for"):
+        plot_examples(sets, PicturesConfig(magnification=float("inf")), tmp_path / "out")
     with pytest.raises(InputError, match="absent does not exist; expected a finished adversarial"):
         plot_examples([tmp_path / "absent"], CONFIG, tmp_path / "out")
     assert not any(tmp_path.iterdir())

@@ -108,4 +108,10 @@ def test_more_than_two_classes_are_refused(tmp_path: Path) -> None:
     digits = load_dataset("digits", "test")
     with pytest.raises(InputError, match=r"digits has 10 classes.* Say which with --positive_cl"):
         train_quocnet(_CONFIG, digits, digits, tmp_path / "out")
+    for train_set, test_set, message in (
+        (_bars(20, "train"), _bars(40, "test"), "split 'train' of bars has 5 images of class 'up"),
+        (_bars(40, "train"), _bars(0, "test"), "split 'test' of bars has 0 images of class 'rest"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train_quocnet(_CONFIG, train_set, test_set, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,7 @@
 """Weights from files of each layout: against NumPy channels first, against Keras's own loading."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import keras
@@ -153,6 +154,14 @@ def test_published_efficientnets_divide_by_deviations() -> None:
     ("change", "message"),
     [
         (
+            {"conv10/bias": np.full(5, np.nan, np.float32)},
+            r"hold numbers for conv10/bias that are not finite in float32; expected",
+        ),
+        (
+            {"fire2_squeeze1x1/kernel": np.zeros((1, 1, 96, 16), np.float32)},
+            r"have fire2/squeeze1x1/kernel and fire2_squeeze1x1/kernel, which are the same",
+        ),
+        (
             {"conv1/kernel": None, "conv1/bias": None},
             r"have nothing for layer conv1 of squeezenet \(kernel \[7, 7, 3, 96\], bias \[96\]\)\.",
         ),
@@ -220,6 +229,41 @@ def test_rejects_kerass_files_of_another_network(
     with pytest.raises(InputError, match=f"do not fit model {name}: .*{message}") as caught:
         load_weights(_build(name, size=32, classes=classes), tmp_path / "plain.h5")
     assert "\n" not in str(caught.value)
+
+
+def test_rejects_a_layer_that_is_one_too_many(tmp_path: Path) -> None:
+    build = networks()["MobileNet"]
+    plain = build(weights=None, input_shape=(32, 32, 3), classes=4, classifier_activation=None)
+    more = keras.Model(plain.inputs[0], keras.layers.Dense(2)(plain.outputs[0]))
+    more.save_weights(tmp_path / "more.weights.h5")
+    message = r"it has weights for (\d+) layers, the model has (\d+)\."
+    with pytest.raises(InputError, match=message):
+        load_weights(_build("MobileNet", size=32, classes=4), tmp_path / "more.weights.h5")
+
+
+@pytest.mark.parametrize("file", ["own.weights.h5", "own.h5"])
+def test_what_keras_saves_of_a_definition_fits_it(file: str, tmp_path: Path) -> None:
+    saved = _build("MobileNet", seed=1, size=32)
+    (saved.save_weights if file.endswith("weights.h5") else saved.save)(tmp_path / file)
+    model = _build("MobileNet", seed=0, size=32)
+    load_weights(model, tmp_path / file)
+    for weight, expected in zip(model.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_rejects_damaged_archives(tmp_path: Path, squeezenet_weights: Arrays) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez_compressed(path, **squeezenet_weights)
+    whole = path.read_bytes()
+    for offset in (60, 90, 200, 5000, 100_000):
+        path.write_bytes(whole[:offset] + bytes(12) + whole[offset + 12 :])
+        with pytest.raises(InputError, match=r"^weights .*weights\.npz (cannot be read|hold)"):
+            load_weights(_build("squeezenet"), path)
+    np.savez(path, **squeezenet_weights)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("README.txt", "no array")
+    with pytest.raises(InputError, match=r"hold no array for README\.txt; expected floating"):
+        load_weights(_build("squeezenet"), path)
 
 
 class _Trap:

@@ -46,7 +46,14 @@ def load_classifier_from_flags() -> "Classifier":
     """
     from tfblindspots.models import load_classifier
 
-    return load_classifier(flags.FLAGS.saved_model, interface=interface_from_flags())
+    classifier = load_classifier(flags.FLAGS.saved_model, interface=interface_from_flags())
+    positive = flags.FLAGS["positive_class"].value if "positive_class" in flags.FLAGS else None
+    if positive is not None and classifier.num_classes != 2:
+        raise InputError(
+            f"--positive_class makes two classes of the images, and model {classifier.name} has "
+            f"{classifier.num_classes}; expected a model of two."
+        )
+    return classifier
 
 
 def interface_from_flags() -> "ModelInterface":

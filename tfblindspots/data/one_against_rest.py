@@ -57,9 +57,16 @@ def only_class(dataset: ImageDataset, name: str) -> ImageDataset:
 
 
 def _number(dataset: ImageDataset, name: str) -> int:
-    if name in dataset.class_names:
-        return dataset.class_names.index(name)
-    close = difflib.get_close_matches(name, dataset.class_names, n=1)
+    found = [number for number, known in enumerate(dataset.class_names) if known == name]
+    if len(found) > 1:
+        raise InputError(
+            f"'{name}' is the name of the classes {', '.join(map(str, found))} of {dataset.name}; "
+            "expected the name of one. Rename them."
+        )
+    if found:
+        return found[0]
+    close = [known for known in dataset.class_names if name.lower() in known.lower()]
+    close = close or difflib.get_close_matches(name, dataset.class_names, n=1)
     suggestion = f" (did you mean {close[0]}?)" if close else ""
     shown = ", ".join(dataset.class_names[:10])
     raise InputError(

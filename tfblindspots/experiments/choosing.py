@@ -30,9 +30,17 @@ def target_by_name(target: str, dataset: ImageDataset) -> str:
       dataset: names the classes.
 
     Raises:
-      InputError: no class has that name, or several have it.
+      InputError: no class has that name, several have it, or it is the number of another one.
     """
-    if target in TARGETS or target.isdecimal():
+    if target in TARGETS:
+        return target
+    if target.isdecimal():
+        named = [str(n) for n, name in enumerate(dataset.class_names) if name == target]
+        if named and target not in named:
+            raise InputError(
+                f"target {target} is the name of class {named[0]} of {dataset.name} as well as a "
+                "number; expected names and numbers that agree. Rename the classes."
+            )
         return target
     wanted = target.lower()
     found = [

@@ -1,6 +1,7 @@
 """E4: pictures of random adversarial examples, as the paper shows them (figures 5 to 7)."""
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -55,10 +56,10 @@ def plot_examples(
       InputError: a set is not finished, or two are the same; the directory holds other files or
         pictures of other settings.
     """
-    if config.num_examples < 1 or not config.magnification > 0:
+    if config.num_examples < 1 or not 0 < config.magnification < math.inf:
         raise InputError(
             f"{config.num_examples} examples magnified {config.magnification:g} times were asked "
-            "for; expected at least 1, and a magnification above 0."
+            "for; expected at least 1, and a finite magnification above 0."
         )
     paths = dict(zip(distinct_names(sets), sets, strict=True))
     directory = Path(output_dir)

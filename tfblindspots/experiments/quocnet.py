@@ -30,7 +30,13 @@ from tfblindspots.models import (
 from tfblindspots.reports import figures
 from tfblindspots.reports.filters import filters_figure
 from tfblindspots.reports.reading import RESULTS
-from tfblindspots.training import BinaryLogistic, apply_layers, fit_binary_logistic, learn_stage
+from tfblindspots.training import (
+    LEAST_IMAGES,
+    BinaryLogistic,
+    apply_layers,
+    fit_binary_logistic,
+    learn_stage,
+)
 
 TITLE = "scaled-down QuocNet"
 FILTERS = "filters.png"
@@ -83,8 +89,8 @@ def train_quocnet(
       InputError: there are not two classes, the images are too small or differ in shape, or the
         directory holds other files or the results of other settings.
     """
-    for images in (train_set, test_set):
-        _check_binary(images)
+    _check_binary(train_set, LEAST_IMAGES)
+    _check_binary(test_set, 1)
     check_stages(train_set.images.shape[1:], config.stages)
     directory = Path(output_dir)
     job = Job(
@@ -163,12 +169,21 @@ def train_quocnet(
     return results
 
 
-def _check_binary(dataset: ImageDataset) -> None:
+def _check_binary(dataset: ImageDataset, least: int) -> None:
+    """Says before hours of work what would end it."""
     if dataset.num_classes != 2:
         raise InputError(
             f"{dataset.name} has {dataset.num_classes} classes; expected two, the rest and one "
             "class. Say which with --positive_class."
         )
+    for name, count in zip(
+        dataset.class_names, np.bincount(dataset.labels, minlength=2), strict=True
+    ):
+        if count < least:
+            raise InputError(
+                f"split '{dataset.split}' of {dataset.name} has {count} images of class '{name}'; "
+                f"expected at least {least}. Name a larger split."
+            )
 
 
 def _learn_stages(

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -73,14 +74,30 @@ def _load_h5(model: keras.Model, file: Path) -> None:
             inputs = layer.output
     network = keras.Model(inputs, model.outputs[0])
     try:
+        _check_layers(network, file)
         network.load_weights(file)
     # Keras and HDF5 raise errors of many types for broken files and for other networks' weights.
     except Exception as error:
+        failure = error
+    else:
+        correct_published_normalization(model)
+        return
+    try:
+        model.load_weights(file)  # as saved from this very definition
+    except Exception:
         raise InputError(
-            f"weights {file} do not fit model {model.name}: {' '.join(str(error).split())} "
+            f"weights {file} do not fit model {model.name}: {' '.join(str(failure).split())} "
             "Check --model and --num_classes."
         ) from None
-    correct_published_normalization(model)
+
+
+def _check_layers(network: keras.Model, file: Path) -> None:
+    """Refuses (ValueError) a ``.weights.h5`` of too many layers: Keras passes over the last."""
+    with h5py.File(file) as stored:
+        found = [layer for layer in stored.get("layers", {}).values() if len(layer.get("vars", ()))]
+    expected = sum(1 for layer in network.layers if layer.weights)
+    if len(found) > expected:
+        raise ValueError(f"it has weights for {len(found)} layers, the model has {expected}.")
 
 
 def _read_npz(file: Path) -> dict[str, np.ndarray]:
@@ -89,15 +106,23 @@ def _read_npz(file: Path) -> dict[str, np.ndarray]:
             raise ValueError("it is no zip archive")
         with np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    # Damage shows in zipfile, zlib, NumPy and Python's own parser, each with errors of its own.
+    except Exception as error:
         raise InputError(
             f"weights {file} cannot be read ({first_line(error)}); expected .npz of numbers, "
             "LAYER/kernel and LAYER/bias for each layer."
         ) from None
     for name, array in found.items():
-        if not np.issubdtype(array.dtype, np.floating):
+        # What is no array comes as bytes.
+        if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
+            kind = getattr(array, "dtype", "no array")
             raise InputError(
-                f"weights {file} hold {array.dtype} for {name}; expected floating-point numbers."
+                f"weights {file} hold {kind} for {name}; expected floating-point numbers."
+            )
+        if not (np.abs(array) <= np.finfo(np.float32).max).all():  # also true of NaN
+            raise InputError(
+                f"weights {file} hold numbers for {name} that are not finite in float32; expected "
+                "trained weights. Get or save them again."
             )
     return found
 
@@ -107,7 +132,13 @@ def _assign(model: keras.Model, file: Path, arrays: Mapping[str, np.ndarray], la
     given: dict[str, dict[str, tuple[str, np.ndarray]]] = {}
     for key, array in arrays.items():
         layer, _, variable = key.rpartition("/")
-        given.setdefault(layer.replace("/", "_"), {})[variable] = key, array
+        variables = given.setdefault(layer.replace("/", "_"), {})
+        if variable in variables:
+            raise InputError(
+                f"weights {file} have {variables[variable][0]} and {key}, which are the same "
+                "variable; expected one of them."
+            )
+        variables[variable] = key, array
     for name in layers:
         if name in given or name == PREPROCESSING:
             continue

@@ -166,6 +166,7 @@ def examples_picture(
         _caption({name: values[i] for name, values in found.shown.items()}, found.class_names)
         for i in range(len(original))
     ]
+    largest = float(np.max(np.abs(adversarial - original), initial=0.0))
     shown_distortion = _mean(found.shown["distortion"][found.shown["success"] == 1])
     figure = figures.examples_figure(original, adversarial, captions, magnified=magnified)
     return Picture(
@@ -176,12 +177,14 @@ def examples_picture(
             f"{title}. Mean distortion {formatting.distortion(found.mean_distortion)} over all "
             f"{formatting.count(found.adversarial)} adversarial images, "
             f"{formatting.distortion(shown_distortion)} over those shown. "
-            f"{_difference_caption(figures.difference_range(original, adversarial), magnified)}"
+            f"{_difference_caption(largest, magnified)}"
         ),
     )
 
 
 def _difference_caption(largest: float, magnified: figures.Magnified | None) -> str:
+    if not largest:
+        return "None of those shown was changed."
     if magnified is None:
         return (
             f"The difference’s scale runs from −{largest:.2g} (blue) to +{largest:.2g} (red) of a "

@@ -1,7 +1,7 @@
 """Makes a model good: full-batch L-BFGS, the autoencoder's own, Keras fit, pools, stages."""
 
 from tfblindspots.training.adversarial_pool import AdversarialPool, PoolConfig, make_pools, places
-from tfblindspots.training.binary_logistic import BinaryLogistic, fit_binary_logistic
+from tfblindspots.training.binary_logistic import LEAST_IMAGES, BinaryLogistic, fit_binary_logistic
 from tfblindspots.training.fit_with_pools import Regularization, fit_with_pools
 from tfblindspots.training.layer_chain import IMAGES, LayerChain
 from tfblindspots.training.objective import weight_decay_penalty
@@ -11,6 +11,7 @@ from tfblindspots.training.train import train
 
 __all__ = [
     "IMAGES",
+    "LEAST_IMAGES",
     "AdversarialPool",
     "BinaryLogistic",
     "LayerChain",

@@ -9,6 +9,8 @@ import tqdm
 
 from tfblindspots.errors import InputError
 
+# Of each class: a tenth is held out.
+LEAST_IMAGES = 10
 _HELD_OUT = 0.1
 _MAX_ITERATIONS = 300
 
@@ -44,13 +46,13 @@ def fit_binary_logistic(
       progress: shows a bar.
 
     Raises:
-      InputError: a class has fewer than 10 images.
+      InputError: a class has fewer than ``LEAST_IMAGES`` images.
     """
     fewest = int(np.bincount(labels, minlength=2).min())
-    if fewest < 10:
+    if fewest < LEAST_IMAGES:
         raise InputError(
-            f"a class has {fewest} images to learn from; expected at least 10 of each. Name a "
-            "larger split."
+            f"a class has {fewest} images to learn from; expected at least {LEAST_IMAGES} of "
+            "each. Name a larger split."
         )
     generator = np.random.default_rng(seed)
     held_out = np.zeros(len(labels), bool)

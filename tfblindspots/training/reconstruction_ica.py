@@ -106,7 +106,8 @@ def learn_filters(
             weights = tf.Variable(
                 np.broadcast_to(filters, (*grid, *filters.shape[2:])), dtype=tf.float32
             )
-            step = _make_step(weights, whitening, offset, filtering, pooling, config, steps)
+            batch = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
+            step = _make_step(weights, whitening, offset, filtering, pooling, config, steps, batch)
             for _ in range(steps):
                 terms = Objective(*map(float, step(tf.constant(inputs[next(batches)]))))
                 curve.append(terms)
@@ -127,6 +128,7 @@ def _make_step(
     pooling: L2Pooling2D,
     config: RicaConfig,
     steps: int,
+    batch: tf.TensorSpec,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """One of so many steps on ``weights``, [H', W', d, M], or [1, 1, d, M] for all positions."""
     rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, max(steps, 1))
@@ -134,7 +136,6 @@ def _make_step(
     optimizer.build([weights])
     grid = whitening.shape[:2]
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def step(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         patches = extract_patches(images, filtering.kernel_size, filtering.strides)
         white = tf.einsum("bhwd,hwdk->bhwk", patches, whitening) - offset
@@ -145,7 +146,8 @@ def _make_step(
         optimizer.apply_gradients([(tape.gradient(objective, weights), weights)])
         return reconstruction, sparsity
 
-    return step
+    # Traced by hand: TensorFlow takes a function that is made anew for each stage for a mistake.
+    return tf.function(step, autograph=False).get_concrete_function(batch)
 
 
 def rica_terms(

@@ -63,8 +63,7 @@ def apply_layers(layers: Sequence[keras.layers.Layer], inputs: np.ndarray) -> np
     function = tf.function(
         lambda batch: functools.reduce(lambda values, layer: layer(values), layers, batch),
         autograph=False,
-        reduce_retracing=True,
-    )
+    ).get_concrete_function(tf.TensorSpec([None, *inputs.shape[1:]], tf.float32))
     starts = range(0, len(inputs), _BATCH_SIZE)
     return np.concatenate(
         [function(tf.constant(inputs[start : start + _BATCH_SIZE])).numpy() for start in starts]
