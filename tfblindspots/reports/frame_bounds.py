@@ -1,6 +1,6 @@
 """E6 in the report: frame bounds, what penalising them does, and what they prove."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from tfblindspots.reports import formatting, paper
 from tfblindspots.reports.claims import Claim, Finding, Verdict
 from tfblindspots.reports.reading import RESULTS
 from tfblindspots.reports.sections import Part, Section, read_section
-from tfblindspots.reports.tables import Cell, Row, Table
+from tfblindspots.reports.tables import Cell, Row, Table, mean_cell
 
 DIRECTORY = "frame_bounds"
 _NONE = "none"
@@ -94,13 +94,13 @@ def _effects(penalties: Mapping[str, Any]) -> Table:
             Row(
                 name=name,
                 cells=(
-                    _mean(found["test_error"], formatting.percent),
-                    _mean(found["distortion"], formatting.distortion),
-                    _mean(found["distortion_ratio"], "{:.2f}".format),
-                    _mean(found["bound"], "{:.4g}".format),
-                    _mean(found["expansion"], "{:.3g}".format),
-                    _mean(found["certified"], formatting.distortion),
-                    _mean(found["found"], formatting.distortion),
+                    mean_cell(found["test_error"], formatting.percent),
+                    mean_cell(found["distortion"], formatting.distortion),
+                    mean_cell(found["distortion_ratio"], "{:.2f}".format),
+                    mean_cell(found["bound"], "{:.4g}".format),
+                    mean_cell(found["expansion"], "{:.3g}".format),
+                    mean_cell(found["certified"], formatting.distortion),
+                    mean_cell(found["found"], formatting.distortion),
                 ),
             )
             for name, found in penalties.items()
@@ -114,16 +114,10 @@ def _layers(penalties: Mapping[str, Any]) -> Table:
         corner="Penalty",
         header=tuple(layers),
         rows=tuple(
-            Row(name, tuple(_mean(found["upper"][layer], "{:.3g}".format) for layer in layers))
+            Row(name, tuple(mean_cell(found["upper"][layer], "{:.3g}".format) for layer in layers))
             for name, found in penalties.items()
         ),
     )
-
-
-def _mean(found: Mapping[str, Any], show: Callable[[float], str]) -> Cell:
-    known = found["low"] is not None
-    detail = f"[{show(max(found['low'], 0))}, {show(found['high'])}]" if known else ""
-    return Cell(show(found["mean"]), detail)
 
 
 def _claims(penalties: Mapping[str, Any]) -> tuple[Claim, ...]:

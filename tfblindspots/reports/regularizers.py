@@ -15,7 +15,7 @@ from tfblindspots.reports.sections import (
     Section,
     read_section,
 )
-from tfblindspots.reports.tables import Cell, Row, Table
+from tfblindspots.reports.tables import Cell, Row, Table, mean_cell
 
 DIRECTORY = "regularizers"
 NAMES = {
@@ -121,10 +121,12 @@ def _table(variants: Mapping[str, Any]) -> Table:
             Row(
                 name=NAMES[name],
                 cells=(
-                    _mean(found["test_error"], formatting.percent, paper.REGULARIZED.get(name, "")),
+                    mean_cell(
+                        found["test_error"], formatting.percent, paper.REGULARIZED.get(name, "")
+                    ),
                     _difference(found["error_differences"].get("none")),
-                    _mean(found["mean_distortion"], formatting.distortion),
-                    _mean(found["distortion_ratio"], "{:.2f}".format),
+                    mean_cell(found["mean_distortion"], formatting.distortion),
+                    mean_cell(found["distortion_ratio"], "{:.2f}".format),
                     Cell(formatting.count(steps) if steps else formatting.MISSING),
                     Cell(formatting.duration(found["seconds"]["mean"])),
                 ),
@@ -142,12 +144,6 @@ def _table(variants: Mapping[str, Any]) -> Table:
         ),
         rows=tuple(rows),
     )
-
-
-def _mean(found: Mapping[str, Any], show: Any, papers: str = "") -> Cell:
-    known = found["low"] is not None
-    detail = f"[{show(max(found['low'], 0))}, {show(found['high'])}]" if known else ""
-    return Cell(show(found["mean"]), detail, papers)
 
 
 def _difference(found: Mapping[str, Any] | None) -> Cell:

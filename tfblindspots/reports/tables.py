@@ -1,7 +1,8 @@
 """Tables of networks and attacks as text, still without markup: the templates give it its looks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tfblindspots.reports import formatting, paper
 from tfblindspots.reports.formatting import MISSING
@@ -42,6 +43,13 @@ class Table:
     def has_paper(self) -> bool:
         """Whether any number of the paper's stands in it."""
         return any(cell.paper for row in self.rows for cell in row.cells)
+
+
+def mean_cell(found: Mapping[str, Any], show: Callable[[float], str], papers: str = "") -> Cell:
+    """A mean over runs, as ``over_runs`` gives it, of what is never negative, and its interval."""
+    known = found["low"] is not None
+    detail = f"[{show(max(found['low'], 0))}, {show(found['high'])}]" if known else ""
+    return Cell(show(found["mean"]), detail, papers)
 
 
 def paper_label(dataset: str) -> str:
