@@ -49,9 +49,10 @@ def _section(results: Mapping[str, Any]) -> Section:
         parts=(
             Part(
                 "What the penalty does",
-                key="mean of the seeds; [low, high]: its 95 % interval by Student’s t; ratio "
-                "measured: the largest of the distance of an adversarial image’s logits from its "
-                "original’s and of the images’ distance",
+                key="mean of the seeds; [low, high]: its 95 % interval by Student’s t; bound: of "
+                "the network; measured: the largest ratio of the distance between an adversarial "
+                "image’s logits and its original’s to the distance between the images; safe: below "
+                "it the bound proves that there is no adversarial image; found: the nearest",
                 table=_effects(penalties),
             ),
             Part("Upper frame bounds by layer", table=_layers(penalties)),
@@ -85,9 +86,9 @@ def _effects(penalties: Mapping[str, Any]) -> Table:
             "Test error",
             "Mean distortion",
             "Against none, times",
-            "Bound of the network",
-            "Ratio measured",
-            "Proved to be safe, L2",
+            "Bound",
+            "Measured",
+            "Safe, L2",
             "Found, L2",
         ),
         rows=tuple(
