@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tfblindspots.analysis.lipschitz_constants import named_activation_constant
+from tfblindspots.analysis.lipschitz_constants import as_array, named_activation_constant
 
 _LAYERS = (
     keras.layers.Add,
@@ -80,10 +80,10 @@ def _operation_constant(name: str, node: Any) -> float | None:
         return None
     first, second = arguments
     if not isinstance(second, keras.KerasTensor):
-        values = np.abs(np.asarray(keras.ops.convert_to_numpy(second), np.float64))
+        values = np.abs(as_array(second))
         return float(values.max() if name == "Multiply" else (1 / values).max())
     if name == "Multiply" and not isinstance(first, keras.KerasTensor):
-        return float(np.abs(np.asarray(keras.ops.convert_to_numpy(first), np.float64)).max())
+        return float(np.abs(as_array(first)).max())
     return None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.analysis.frame_bounds import FrameBounds, convolution_bounds, dense_bounds
+from tfblindspots.analysis.lipschitz_constants import as_array
 from tfblindspots.models import GroupedConv2D
 
 _TOLERANCE = 1e-4
@@ -157,29 +158,29 @@ def _power_iteration(function: Callable[[tf.Tensor], tf.Tensor], start: tf.Tenso
 
 
 def _dense(layer: Any, _: Shape, __: Shape) -> LinearMap:
-    return Dense(_array(layer.kernel))
+    return Dense(as_array(layer.kernel))
 
 
 def _convolution(layer: Any, shape: Shape, _: Shape) -> LinearMap:
-    return _two_dimensional(layer, shape, _array(layer.kernel), layer.groups)
+    return _two_dimensional(layer, shape, as_array(layer.kernel), layer.groups)
 
 
 def _depthwise(layer: Any, shape: Shape, _: Shape) -> LinearMap:
-    kernel = _array(layer.kernel)
+    kernel = as_array(layer.kernel)
     channels = kernel.shape[-2]
     merged = kernel.reshape(*kernel.shape[:-2], 1, -1)
     return _two_dimensional(layer, shape, merged, channels)
 
 
 def _separable(layer: Any, shape: Shape, _: Shape) -> LinearMap:
-    depthwise = _array(layer.depthwise_kernel)
-    pointwise = _array(layer.pointwise_kernel).reshape(*depthwise.shape[-2:], -1)
+    depthwise = as_array(layer.depthwise_kernel)
+    pointwise = as_array(layer.pointwise_kernel).reshape(*depthwise.shape[-2:], -1)
     # The two in a row are one convolution.
     return _two_dimensional(layer, shape, np.einsum("...cm,cmf->...cf", depthwise, pointwise), 1)
 
 
 def _transposed(layer: Any, _: Shape, shape: Shape) -> LinearMap:
-    adjoint = _two_dimensional(layer, shape, _array(layer.kernel), 1)
+    adjoint = _two_dimensional(layer, shape, as_array(layer.kernel), 1)
     return dataclasses.replace(adjoint, transposed=True)
 
 
@@ -200,10 +201,6 @@ def _two_dimensional(layer: Any, shape: Shape, kernel: np.ndarray, groups: int) 
 def _pair(sizes: tuple[int, ...] | int, rows: bool) -> tuple[int, int]:
     values = (sizes,) if isinstance(sizes, int) else tuple(sizes)
     return (int(values[0]), 1 if rows else int(values[-1]))
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
 
 
 _MAPS: dict[type, Callable[[Any, Shape, Shape], LinearMap]] = {

@@ -103,8 +103,8 @@ def layer_constant(layer: keras.Operation, input_shape: Shape, output_shape: Sha
 
 def normalization_factors(layer: keras.layers.BatchNormalization) -> np.ndarray:
     """What batch normalisation multiplies each channel by at inference, float [C]."""
-    variance = _array(layer.moving_variance)
-    scale = _array(layer.gamma) if layer.scale else np.ones_like(variance)
+    variance = as_array(layer.moving_variance)
+    scale = as_array(layer.gamma) if layer.scale else np.ones_like(variance)
     return scale / np.sqrt(variance + layer.epsilon)
 
 
@@ -114,7 +114,7 @@ def _batch_normalization(layer: Any, _: Shape, __: Shape) -> float:
 
 def _normalization(layer: Any, _: Shape, __: Shape) -> float | None:
     # x - mean over sqrt(variance), or the other way round.
-    deviation = np.maximum(np.sqrt(_array(layer.variance)), keras.config.epsilon())
+    deviation = np.maximum(np.sqrt(as_array(layer.variance)), keras.config.epsilon())
     return float(deviation.max() if layer.invert else (1 / deviation).max())
 
 
@@ -144,7 +144,7 @@ def _elu(layer: Any, _: Shape, __: Shape) -> float:
 
 
 def _prelu(layer: Any, _: Shape, __: Shape) -> float:
-    return max(1.0, float(np.abs(_array(layer.alpha)).max()))
+    return max(1.0, float(np.abs(as_array(layer.alpha)).max()))
 
 
 def _local_response_normalization(layer: Any, _: Shape, __: Shape) -> float:
@@ -202,7 +202,8 @@ def _spatial(layer: Any, shape: Shape) -> Shape:
     return shape[1:] if layer.data_format == "channels_first" else shape[:-1]
 
 
-def _array(variable: Any) -> np.ndarray:
+def as_array(variable: Any) -> np.ndarray:
+    """A Keras variable's value, float64."""
     return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
 
 

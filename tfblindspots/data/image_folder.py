@@ -95,10 +95,6 @@ def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
     splits = {folder.name: folder for folder in nested} or {ONLY_SPLIT: directory}
     classes = {key: _entries(folder, folders=True) for key, folder in splits.items()}
     class_names = sorted({folder.name for found in classes.values() for folder in found})
-    for folder in (folder for found in classes.values() for folder in found):
-        if not _entries(folder, folders=False):
-            # It still counts as a class: in other splits it may have photos.
-            logging.warning("The class folder %s is empty.", folder)
     photos = {
         key: [
             _Photo(path, class_names.index(folder.name))
@@ -107,6 +103,12 @@ def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
         ]
         for key, found in classes.items()
     }
+    for key, found in classes.items():
+        filled = {photo.label for photo in photos[key]}
+        for folder in found:
+            # It still counts as a class: in other splits it may have photos.
+            if class_names.index(folder.name) not in filled:
+                logging.warning("The class folder %s is empty.", folder)
     return photos, tuple(class_names)
 
 
