@@ -34,20 +34,26 @@ by_tfds.sort(key=lambda example: example["index"])
 description = {
     "image": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
     "original": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
+    "image_uint8": tf.io.FixedLenFeature([], tf.string),
     **{
         name: tf.io.FixedLenFeature([], tf.int64)
-        for name in "label original_prediction prediction target success index evaluations".split()
+        for name in "label original_prediction prediction target success index prediction_uint8 "
+        "success_uint8 evaluations".split()
     },
     **{
-        name: tf.io.FixedLenFeature([], tf.float32) for name in ("c", "distortion", "l2", "linf")
+        name: tf.io.FixedLenFeature([], tf.float32)
+        for name in ("c", "distortion", "l2", "linf", "distortion_uint8")
     },
     "status": tf.io.FixedLenFeature([], tf.string),
 }
+
+def parse(record):
+    example = tf.io.parse_single_example(record, description)
+    image = tf.reshape(tf.io.decode_raw(example["image_uint8"], tf.uint8), [4, 3, 2])
+    return {name: value.numpy() for name, value in {**example, "image_uint8": image}.items()}
+
 shards = sorted(glob.glob(directory + "/*.tfrecord-*"))
-by_tensorflow = [
-    {name: value.numpy() for name, value in tf.io.parse_single_example(record, description).items()}
-    for record in tf.data.TFRecordDataset(shards)
-]
+by_tensorflow = [parse(record) for record in tf.data.TFRecordDataset(shards)]
 by_tensorflow.sort(key=lambda example: example["index"])
 supervised = next(iter(builder.as_dataset(split="train[:1]", as_supervised=True)))
 

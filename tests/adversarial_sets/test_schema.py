@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfblindspots.adversarial_sets import FIELDS, feature_description
+from tfblindspots.adversarial_sets import FIELDS, feature_description, fields_of
 from tfblindspots.adversarial_sets.schema import check_examples
 from tfblindspots.errors import InputError
 
@@ -19,9 +19,14 @@ def _check(examples: dict[str, np.ndarray]) -> None:
 
 def test_fields_in_the_documented_order() -> None:
     assert " ".join(field.name for field in FIELDS) == (
+        "image original image_uint8 label original_prediction prediction target success index c "
+        "distortion l2 linf prediction_uint8 success_uint8 distortion_uint8 evaluations status"
+    )
+    assert " ".join(field.name for field in fields_of(1)) == (
         "image original label original_prediction prediction target success index c distortion l2 "
         "linf evaluations status"
     )
+    assert fields_of(2) == FIELDS
 
 
 def test_feature_description() -> None:
@@ -30,7 +35,9 @@ def test_feature_description() -> None:
     assert description["target"] == tf.io.FixedLenFeature([], tf.int64)
     assert description["distortion"] == tf.io.FixedLenFeature([], tf.float32)
     assert description["status"] == tf.io.FixedLenFeature([], tf.string)
+    assert description["image_uint8"] == tf.io.FixedLenFeature([], tf.string)
     assert list(description) == [field.name for field in FIELDS]
+    assert "image_uint8" not in feature_description((4, 3, 2), schema=1)
 
 
 def test_accepts_examples(make_examples: Callable[..., dict[str, np.ndarray]]) -> None:
@@ -47,12 +54,15 @@ def test_accepts_images_misclassified_to_begin_with(
     # Nothing was aimed at them, and the image is the original.
     examples = make_examples(6, target=np.zeros(6, np.int64), label=np.full(6, 1))
     others = np.full(6, 3)
-    _check(examples | {"original_prediction": others, "prediction": others})
+    predictions = ("original_prediction", "prediction", "prediction_uint8")
+    _check(examples | dict.fromkeys(predictions, others))
 
 
 def test_accepts_failures(make_examples: Callable[..., dict[str, np.ndarray]]) -> None:
-    examples = make_examples(6, success=np.zeros(6, np.int64))
-    _check(examples | {"prediction": examples["label"]})
+    failed = np.zeros(6, np.int64)
+    examples = make_examples(6, success=failed, success_uint8=failed)
+    label = examples["label"]
+    _check(examples | {"prediction": label, "prediction_uint8": label})
 
 
 @pytest.mark.parametrize(
@@ -60,6 +70,7 @@ def test_accepts_failures(make_examples: Callable[..., dict[str, np.ndarray]]) -
     [
         ("image", np.zeros((6, 4, 3, 2)), "'image'] is float64 [6, 4, 3, 2]; expected float32"),
         ("image", np.zeros((6, 24), np.float32), "[6, 24]; expected float32 [6, 4, 3, 2]."),
+        ("image_uint8", np.zeros((6, 4, 3, 2), np.float32), "expected uint8 [6, 4, 3, 2]."),
         ("label", np.zeros(6, np.int32), "'label'] is int32 [6]; expected int64 [6]."),
         ("label", np.zeros(5, np.int64), "'label'] is int64 [5]; expected int64 [6]."),
         ("success", np.ones(6, bool), "'success'] is bool [6]; expected int64 [6]."),
@@ -105,25 +116,33 @@ def test_refuses_missing_and_unknown_fields(
     del examples["c"], examples["l2"]
     with pytest.raises(InputError, match="examples lack c, l2; expected exactly image, original,"):
         _check(examples)
-    with pytest.raises(InputError, match="have the unknown fields image_uint8; expected exactly"):
-        _check(make_examples(6, image_uint8=np.zeros((6, 4, 3, 2), np.uint8)))
+    with pytest.raises(InputError, match="have the unknown fields image_uint4; expected exactly"):
+        _check(make_examples(6, image_uint4=np.zeros((6, 4, 3, 2), np.uint8)))
 
 
+@pytest.mark.parametrize("suffix", ["", "_uint8"])
 def test_refuses_success_at_the_true_class(
-    make_examples: Callable[..., dict[str, np.ndarray]],
+    make_examples: Callable[..., dict[str, np.ndarray]], suffix: str
 ) -> None:
     examples = make_examples(6)
-    prediction = examples["prediction"].copy()
+    prediction = examples[f"prediction{suffix}"].copy()
     prediction[2] = examples["label"][2]
-    with pytest.raises(InputError, match=r"example 2 claims success with label .* Compute succ"):
-        _check(examples | {"prediction": prediction})
+    message = rf"example 2 claims success{suffix} with label .* Compute success{suffix} from"
+    with pytest.raises(InputError, match=message):
+        _check(examples | {f"prediction{suffix}": prediction})
 
 
+@pytest.mark.parametrize("suffix", ["", "_uint8"])
 def test_refuses_success_away_from_the_target(
-    make_examples: Callable[..., dict[str, np.ndarray]],
+    make_examples: Callable[..., dict[str, np.ndarray]], suffix: str
 ) -> None:
     examples = make_examples(6)
     target = np.full(6, -1)
     target[4] = (examples["prediction"][4] + 1) % 5
-    with pytest.raises(InputError, match=rf"example 4 claims success .* target {target[4]} and"):
+    # The other of the two claims holds.
+    other = "_uint8" if not suffix else ""
+    examples[f"success{other}"] = np.zeros(6, np.int64)
+    with pytest.raises(
+        InputError, match=rf"example 4 claims success{suffix} .* target {target[4]} and"
+    ):
         _check(examples | {"target": target})

@@ -2,7 +2,7 @@
 
 from tfblindspots.adversarial_sets.class_names import readable_class_name
 from tfblindspots.adversarial_sets.reader import AdversarialSet, read_adversarial_set
-from tfblindspots.adversarial_sets.schema import FIELDS, Field, feature_description
+from tfblindspots.adversarial_sets.schema import FIELDS, Field, feature_description, fields_of
 from tfblindspots.adversarial_sets.writer import AdversarialSetWriter
 from tfblindspots.adversarial_sets.writing import write_adversarial_set
 
@@ -12,6 +12,7 @@ __all__ = [
     "AdversarialSetWriter",
     "Field",
     "feature_description",
+    "fields_of",
     "read_adversarial_set",
     "readable_class_name",
     "write_adversarial_set",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfblindspots.adversarial_sets.schema import FIELDS, Field
+from tfblindspots.adversarial_sets.schema import FIELDS, SCHEMA, Field
 from tfblindspots.errors import InputError
 
 # The name under which TensorFlow Datasets knows every set, and the beginning of its files' names.
@@ -113,6 +113,10 @@ class Layout:
         """Where in a set's directory the shards lie, by the convention of TFDS."""
         return list(map(Path, self._template(directory).sharded_filepaths(self.num_shards)))
 
+    def metadata_paths(self, directory: Path) -> list[Path]:
+        """What TFDS keeps in a set's directory beside the shards."""
+        return sorted(path for pattern in METADATA_FILES for path in directory.glob(pattern))
+
     @property
     def shard_pattern(self) -> str:
         """Glob pattern of the shards' names."""
@@ -137,7 +141,7 @@ class Layout:
             data_dir=directory,
             features=tfds.features.FeaturesDict({f.name: self._feature(f) for f in FIELDS}),
             split_infos=[split],
-            version="1.0.0",
+            version=f"{SCHEMA}.0.0",
             # Its check builds a pipeline to read one example: up to seconds, for what tests show.
             check_data=False,
             description=_DESCRIPTION,
@@ -161,5 +165,9 @@ class Layout:
         if field.is_class and field.minimum == 0:
             return tfds.features.ClassLabel(names=list(self.class_names), doc=document)
         shape = self.image_shape if field.is_image else ()
-        # A Tensor stores float32 as it is; the Image feature would pack it into a PNG.
-        return tfds.features.Tensor(shape=shape, dtype=np.dtype(field.dtype), doc=document)
+        # A Tensor is stored as it is; the Image feature would pack it into a PNG. TFDS itself would
+        # make a list of 64-bit integers of 8-bit numbers.
+        encoding = "bytes" if field.dtype == np.uint8 else "none"
+        return tfds.features.Tensor(
+            shape=shape, dtype=np.dtype(field.dtype), encoding=encoding, doc=document
+        )

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.adversarial_sets.layout import METADATA_FILES, Layout
-from tfblindspots.adversarial_sets.schema import FIELDS, check_examples
+from tfblindspots.adversarial_sets.schema import FIELDS, KIND, SCHEMA, check_examples
 from tfblindspots.adversarial_sets.serialization import serialize_examples
 from tfblindspots.artifacts import (
     MANIFEST,
@@ -21,7 +21,6 @@ from tfblindspots.artifacts import (
 )
 from tfblindspots.errors import InputError
 
-KIND = "adversarial_set"
 # Says, until the manifest does, how the shards that are already there are laid out.
 _LAYOUT = ".layout.json"
 
@@ -97,7 +96,7 @@ class AdversarialSetWriter:
         Args:
           shard: its number.
           examples: for each of ``FIELDS`` an array of the examples at ``shard_range(shard)``:
-            images float32 [N, H, W, C] in [0, 1], text [N], and int64 or float32 [N].
+            images float32 [N, H, W, C] in [0, 1] or uint8, text [N], and int64 or float32 [N].
 
         Raises:
           InputError: the examples do not fit the schema.
@@ -124,8 +123,8 @@ class AdversarialSetWriter:
 
         Returns:
           The manifest as written: besides what was given ``image_shape``, ``class_names``,
-          ``source_split``, ``num_examples``, ``shard_size``, and ``shards``, the SHA-256 of each
-          shard by file name.
+          ``source_split``, ``num_examples``, ``shard_size``, and the SHA-256 of each file by name:
+          ``shards``, and ``metadata``, what TFDS reads.
 
         Raises:
           InputError: shards are missing, or the manifest is of another kind.
@@ -139,11 +138,14 @@ class AdversarialSetWriter:
         if manifest.get("kind") != KIND:
             raise InputError(f"the manifest is of kind {manifest.get('kind')}; expected {KIND}.")
         self._layout.write_tfds_metadata(self._directory)
-        paths = self._layout.shard_paths(self._directory)
+        metadata = self._layout.metadata_paths(self._directory)
+        shards = self._layout.shard_paths(self._directory)
         complete = {
             **manifest,
+            "schema": SCHEMA,
             **self._layout.to_manifest(),
-            "shards": {path.name: fingerprint_path(path) for path in paths},
+            "metadata": {path.name: fingerprint_path(path) for path in metadata},
+            "shards": {path.name: fingerprint_path(path) for path in shards},
         }
         write_json(self._directory / MANIFEST, complete)
         (self._directory / _LAYOUT).unlink(missing_ok=True)
