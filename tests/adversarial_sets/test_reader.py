@@ -154,11 +154,11 @@ def _flip_a_bit(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (_truncate_inside, "is truncated or damaged; expected 10 examples"),
-        (_truncate_between, "holds 4 examples; expected 10 examples"),
-        (_repeat_a_record, "holds 11 examples; expected 10 examples"),
-        (_flip_a_bit, "is truncated or damaged; expected 10 examples"),
-        (lambda data: b"", "holds 0 examples; expected 10 examples"),
+        (_truncate_inside, r"is truncated within record 9 \(from 0\) of 10"),
+        (_truncate_between, "is truncated: it holds 4 of 10 examples"),
+        (_repeat_a_record, "holds 11 examples; expected 10"),
+        (_flip_a_bit, r"is damaged: record \d \(from 0\) of 10 fails its checksum"),
+        (lambda data: b"", "is truncated: it holds 0 of 10 examples"),
     ],
 )
 def test_refuses_a_damaged_shard_by_name(

@@ -52,7 +52,7 @@ def test_manifest_describes_the_set(
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((tmp_path / "set").glob("*.tfrecord-*"))
     }
-    metadata = {
+    files = {
         name: hashlib.sha256((tmp_path / "set" / name).read_bytes()).hexdigest()
         for name in _names(tmp_path / "set")
         if name not in shards and name != "manifest.json"
@@ -65,10 +65,10 @@ def test_manifest_describes_the_set(
         "source_split": "train",
         "num_examples": 23,
         "shard_size": 10,
-        "metadata": metadata,
         "shards": shards,
+        "files": files,
     }
-    assert len(metadata) == 6
+    assert len(files) == 6
 
 
 def test_metadata_of_tfds_counts_what_is_there(

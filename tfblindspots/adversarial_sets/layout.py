@@ -90,6 +90,11 @@ class Layout:
             )
         except KeyError as error:
             raise InputError(f"{path} lacks {error}; make the adversarial set again.") from None
+        except TypeError:
+            raise InputError(
+                f"{path} has values of other types than those of an adversarial set; copy the set "
+                "again, or make it again."
+            ) from None
 
     def to_manifest(self) -> dict[str, Any]:
         """The attributes by name, as JSON gives them back."""
@@ -109,13 +114,14 @@ class Layout:
         first = shard * self.shard_size
         return first, min(first + self.shard_size, self.num_examples)
 
+    def shard_count(self, shard: int) -> int:
+        """How many examples a shard holds."""
+        first, last = self.shard_range(shard)
+        return last - first
+
     def shard_paths(self, directory: Path) -> list[Path]:
         """Where in a set's directory the shards lie, by the convention of TFDS."""
         return list(map(Path, self._template(directory).sharded_filepaths(self.num_shards)))
-
-    def metadata_paths(self, directory: Path) -> list[Path]:
-        """What TFDS keeps in a set's directory beside the shards."""
-        return sorted(path for pattern in METADATA_FILES for path in directory.glob(pattern))
 
     @property
     def shard_pattern(self) -> str:
