@@ -7,11 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tfblindspots.adversarial_sets.writer import (
-    KIND,
-    AdversarialSetWriter,
-    require_no_finished_result,
-)
+from tfblindspots.adversarial_sets.schema import KIND
+from tfblindspots.adversarial_sets.writer import AdversarialSetWriter, require_no_finished_result
 from tfblindspots.artifacts import atomic_path, build_manifest, prepare_output_directory
 
 
