@@ -62,7 +62,12 @@ def pages() -> list[Path]:
 
 
 def blocks(page: Path, text: str | None = None) -> list[Block]:
-    """All fenced blocks of a page (of ``text``, if given), and the Python that it hides, in their order."""
+    """All fenced blocks of a page, and the Python that it hides, in their order.
+
+    Args:
+      page: the file.
+      text: what is in it; None to read it.
+    """
     text = page.read_text(encoding="utf-8") if text is None else text
     found = []
     for piece in _PIECE.finditer(text):
