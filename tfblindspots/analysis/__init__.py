@@ -42,6 +42,7 @@ from tfblindspots.analysis.verification import (
     summary_differences,
     target_violations,
     value_violations,
+    warning_differences,
 )
 
 __all__ = [
@@ -91,5 +92,6 @@ __all__ = [
     "top_images",
     "unit_directions",
     "value_violations",
+    "warning_differences",
     "whitened_directions",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfblindspots.adversarial_sets import fields_of, out_of_range, range_text
 from tfblindspots.analysis.distortions import summarize_distortions
+from tfblindspots.analysis.quality_card import make_quality_card
 from tfblindspots.data import from_uint8
 from tfblindspots.models import Classifier, predict_classes
 
@@ -62,7 +63,7 @@ def value_violations(examples: Examples, schema: int, num_classes: int) -> list[
     return _kept(
         _violation(
             field.name,
-            out_of_range(field, values, num_classes).reshape(len(values), -1).any(axis=1),
+            np.any(out_of_range(field, values, num_classes).reshape(len(values), -1), axis=1),
             lambda i, field=field, values=values: (  # type: ignore[misc]
                 f"{field.name} is {_shown(values[i])}; expected values "
                 f"{range_text(field, num_classes)}"
@@ -229,6 +230,24 @@ def summary_differences(examples: Examples, summary: Mapping[str, Any]) -> list[
         f"summary: {name} is {summary[name]}; recomputed {found[name]}"
         for name in summary
         if name in found and name not in _UNREPEATABLE and not _same(summary[name], found[name])
+    ]
+
+
+def warning_differences(examples: Examples, card: Mapping[str, Any]) -> list[str]:
+    """What of a quality card's warnings does not follow from the examples and its own checks.
+
+    Args:
+      examples: the fields of a set, by name.
+      card: what ``make_quality_card`` gave.
+    """
+    given, found = (
+        {warning["id"]: warning["count"] for warning in some["warnings"]}
+        for some in (card, make_quality_card(examples, card["checks"]))
+    )
+    return [
+        f"quality card: {name} of {given.get(name, 0)} examples; recomputed {found.get(name, 0)}"
+        for name in sorted(given.keys() | found.keys())
+        if given.get(name) != found.get(name)
     ]
 
 

@@ -76,13 +76,18 @@ def define_only_class_flag() -> None:
 
 def define_model_flag() -> None:
     """``--saved_model``, and the flags of ``define_model_interface_flags``."""
+    define_saved_model_flag()
+    define_model_interface_flags()
+
+
+def define_saved_model_flag() -> None:
+    """``--saved_model``."""
     _define(
         flags.DEFINE_string,
         "saved_model",
         None,
         "model: SavedModel directory, .keras or .h5 file",
     )
-    define_model_interface_flags()
 
 
 def define_model_interface_flags() -> None:

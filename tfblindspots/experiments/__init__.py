@@ -25,10 +25,13 @@ from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
+from tfblindspots.experiments.verification import Verification, verify_adversarial_set
+from tfblindspots.experiments.verification_sources import Check
 
 __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
+    "Check",
     "FrameBoundPenaltiesConfig",
     "ImportConfig",
     "PicturesConfig",
@@ -39,6 +42,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingSetsConfig",
     "UnitsConfig",
+    "Verification",
     "build_network",
     "coherence_table",
     "compare_frame_bound_penalties",
@@ -61,4 +65,5 @@ __all__ = [
     "train_network",
     "train_quocnet",
     "train_with_pools",
+    "verify_adversarial_set",
 ]
