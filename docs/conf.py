@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ REFERENCE = HERE / "reference"
 project = "tfblindspots"
 version = release = tfblindspots.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "results/**/quality_card.md"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 html_theme = "furo"
@@ -33,12 +34,28 @@ toc_object_entries_show_parents = "hide"
 # Other projects' types are not linked: to look them up takes a network.
 nitpick_ignore_regex = [
     (r"py:.*", rf"(?!{project}).*"),
+    # Aliases of types within a room; what a room shows has a shorter name.
+    (r"py:class", rf"{project}\.\w+\.\w+\.\w+"),
 ]
+# The index leaves room for pages that are being written.
+suppress_warnings = ["toc.empty_glob"]
 
 
 def setup(app: Sphinx) -> None:
-    """Writes the reference before Sphinx looks for pages."""
+    """Writes the reference before Sphinx looks for pages, and mends links that leave docs/."""
     app.connect("builder-inited", lambda app: write_reference(REFERENCE))
+    app.connect("source-read", offer_files_outside)
+
+
+def offer_files_outside(app: Sphinx, name: str, source: list[str]) -> None:
+    """Turns links to pages outside of docs/, which the site does not have, into downloads."""
+    folder = (HERE / name).parent
+
+    def offered(link: re.Match[str]) -> str:
+        inside = (folder / link[1]).resolve().is_relative_to(HERE)
+        return link[0] if inside else f"](path:{link[1]})"
+
+    source[0] = re.sub(r"\]\((\.\./[^)#]+\.md)\)", offered, source[0])
 
 
 def write_reference(directory: Path) -> None:
@@ -71,7 +88,8 @@ def python_page() -> str:
             summary = (value.__doc__ or "").strip().splitlines()[0]
             rows.append(f"| {{py:obj}}`{name} <{room}.{name}>` | {summary} |")
     table = "\n".join(["| name | what it is |", "| --- | --- |", *rows])
-    return f"# `import tfblindspots`\n\n{tfblindspots.__doc__}\n{table}\n"
+    mistakes = "```{eval-rst}\n.. autoexception:: tfblindspots.errors.InputError\n```\n"
+    return f"# `import tfblindspots`\n\n{tfblindspots.__doc__}\n{table}\n\n{mistakes}"
 
 
 def scripts_page() -> str:

@@ -16,7 +16,7 @@ from tests.docs.pages import REPOSITORY, SLOW, WITHOUT_PACKAGE, Block
 from tests.scripts.conftest import call_script_in_process
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
-_TOKEN = re.compile(rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\.\.\.)|(?P<space>\s+)|(?P<other>.)")
+_TOKEN = re.compile(rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\.\.\.)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)")
 # Other processors round otherwise, and training multiplies that.
 _FACTOR = 2.0
 _NEXT = "--- the next block ---"
@@ -73,6 +73,8 @@ def differs(shown: str, printed: str) -> str | None:
             pattern += f"({_NUMBER.pattern})"
         elif token["gap"]:
             pattern += ".*?"
+        elif token["rule"]:  # as wide as a column's widest number
+            pattern += "-{3,}"
         else:
             pattern += r"\s+" if token["space"] else re.escape(token["other"])
     found = re.fullmatch(pattern, printed.strip(), flags=re.DOTALL)

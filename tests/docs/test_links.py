@@ -53,7 +53,7 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def test_numbers_stand_in_committed_results() -> None:
-    """Every number with a decimal point in paper.md is in a results page, as it is written there."""
+    """Every number with a decimal point in paper.md is in a results page as it is."""
     results = "\n".join(
         path.read_text(encoding="utf-8") for path in (REPOSITORY / "docs" / "results").rglob("*.md")
     )
