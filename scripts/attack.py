@@ -13,7 +13,7 @@ The set is a directory of TFRecord files that TensorFlow Datasets reads
 (tfds.builder_from_directory) where this package is not installed; README shows how. An interrupted
 run is resumed by the same command, after the last complete file.
 
-Feed the set to other models with scripts/evaluate.py.
+Check it with scripts/verify_set.py, feed it to other models with scripts/evaluate.py.
 """
 
 from absl import flags
@@ -81,10 +81,12 @@ flags.DEFINE_enum(
     "compile with XLA; auto: everywhere but for convolutions on a CPU, which it slows down",
 )
 cli.define_seed_flag()
+cli.define_export_flag()
 
 
 def main() -> None:
     """Attacks, writes, prints."""
+    from tfblindspots.adversarial_sets import export_npz
     from tfblindspots.attacks import AttackConfig
     from tfblindspots.experiments import make_adversarial_set, target_by_name
     from tfblindspots.reports import quality_card_lines
@@ -112,6 +114,8 @@ def main() -> None:
     )
     print("\n".join(quality_card_lines(manifest)))
     print(f"adversarial set: {FLAGS.output_dir}")
+    if FLAGS.export == "npz":
+        print(f"arrays: {export_npz(FLAGS.output_dir)}")
 
 
 if __name__ == "__main__":

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 NONE = "none"
 
-flags.DEFINE_string(
-    "adversarial_set", None, "directory of an adversarial set, as scripts/attack.py writes it"
-)
+cli.define_set_flag()
 cli.define_saved_model_flag()
 cli.define_dataset_flags(split="that of the set", what="images that the set was made of")
 cli.define_only_class_flag()

@@ -1,15 +1,12 @@
 """A set that an earlier version wrote is read by this one."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tests.adversarial_sets.tampering import SCHEMA_1
 from tfblindspots.adversarial_sets import fields_of, read_adversarial_set
-
-# Written by scripts/attack.py when schema 1 was the newest; never to be made again.
-SCHEMA_1 = Path(__file__).parent / "data" / "schema_1" / "digits"
 
 
 def test_its_fields_are_read_and_those_that_came_later_are_absent() -> None:

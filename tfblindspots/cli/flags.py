@@ -170,6 +170,16 @@ def define_sets_flag() -> None:
     )
 
 
+def define_set_flag() -> None:
+    """``--adversarial_set``."""
+    _define(
+        flags.DEFINE_string,
+        "adversarial_set",
+        None,
+        "directory of an adversarial set, as scripts/attack.py writes it",
+    )
+
+
 def define_amplification_flag(text: str) -> None:
     """``--amplify_to``, whose help is ``text``."""
     _define(flags.DEFINE_float, "amplify_to", None, text, lower_bound=1e-6)
@@ -178,6 +188,18 @@ def define_amplification_flag(text: str) -> None:
 def define_output_flag(what: str) -> None:
     """``--output_dir``, the directory of ``what``."""
     _define(flags.DEFINE_string, "output_dir", None, f"directory of {what}; new or empty")
+
+
+def define_export_flag() -> None:
+    """``--export``."""
+    _define(
+        flags.DEFINE_enum,
+        "export",
+        None,
+        ["npz"],
+        "also write the set in this form, for Python without TensorFlow; npz: examples.npz in the "
+        "set's directory, which numpy.load reads",
+    )
 
 
 def define_seed_flag() -> None:
@@ -259,14 +281,9 @@ def _define_image_size_flag() -> None:
 
 def _define_choice(name: str, choices: Sequence[str], text: str) -> None:
     """A flag that takes one of ``choices``, by default the first."""
-    _define(
-        lambda name, default, text: flags.DEFINE_enum(name, default, choices, text),
-        name,
-        choices[0],
-        text,
-    )
+    _define(flags.DEFINE_enum, name, choices[0], choices, text)
 
 
-def _define(define: Callable[..., Any], name: str, default: Any, text: str, **limits: Any) -> None:
+def _define(define: Callable[..., Any], name: str, *arguments: Any, **limits: Any) -> None:
     if name not in flags.FLAGS:
-        define(name, default, text, **limits)
+        define(name, *arguments, **limits)
