@@ -16,7 +16,9 @@ from tests.docs.pages import REPOSITORY, SLOW, WITHOUT_PACKAGE, Block
 from tests.scripts.conftest import call_script_in_process
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
-_TOKEN = re.compile(rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\.\.\.)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)")
+_TOKEN = re.compile(
+    rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\.\.\.)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)"
+)
 # Other processors round otherwise, and training multiplies that.
 _FACTOR = 2.0
 _NEXT = "--- the next block ---"
@@ -34,7 +36,7 @@ def run_page(page_blocks: Sequence[Block], directory: Path, *, as_written: bool)
     Raises:
       AssertionError: a block fails, or prints something else than the page shows.
     """
-    for name in ("scripts", "saved_models"):
+    for name in ("docs", "saved_models", "scripts"):
         (directory / name).symlink_to(REPOSITORY / name)
     names: dict[str, Any] = {}
     printed: dict[Block, str] = {}
