@@ -25,6 +25,8 @@ myst_enable_extensions = ["colon_fence"]
 html_theme = "furo"
 html_title = "tfblindspots"
 html_show_copyright = False
+html_static_path = ["static"]
+html_css_files = ["width.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
