@@ -66,7 +66,16 @@ def _check_field(
 
 
 def out_of_range(field: Field, values: np.ndarray, num_classes: int) -> np.ndarray:
-    """Where values are not what the field may hold, bool of their shape; nowhere for text."""
+    """Where values are not what the field may hold.
+
+    Args:
+      field: of an adversarial set.
+      values: of that field, [N, ...].
+      num_classes: of the model; labels and predictions lie below it.
+
+    Returns:
+      bool, of the shape of ``values``; False everywhere for text and bytes.
+    """
     if field.dtype in (_TEXT, _BYTE):
         return np.zeros(values.shape, bool)
     low, high = _limits(field, num_classes)

@@ -32,13 +32,13 @@ class AdversarialSetWriter:
     A shard is complete or absent. A directory is unfinished until ``finish`` has written its
     manifest; a writer made for it anew, with the same arguments, knows which shards are missing.
 
-    ```python
-    writer = AdversarialSetWriter(directory, image_shape=(28, 28, 1), class_names=names, ...)
-    for shard in writer.missing_shards():
-        first, last = writer.shard_range(shard)
-        writer.write_shard(shard, make_examples(first, last))
-    writer.finish(build_manifest("adversarial_set", ...))
-    ```
+    Example::
+
+        writer = AdversarialSetWriter(directory, image_shape=(28, 28, 1), class_names=names, ...)
+        for shard in writer.missing_shards():
+            first, last = writer.shard_range(shard)
+            writer.write_shard(shard, make_examples(first, last))
+        writer.finish(build_manifest("adversarial_set", ...))
     """
 
     def __init__(

@@ -22,8 +22,8 @@ class AttackConfig:
         ``"untargeted"``: whichever other than the true one is nearest to reach;
         ``"most_likely"``, ``"least_likely"``: by the model's logits, other than the true one;
         ``"all"``: every other class in turn, the nearest result is kept; or a class number.
-      norm: of the perturbation r that is minimised. ``"squared_l2"``: c ||r||^2 + loss;
-        ``"l2"``: c |r| + loss, as the paper writes it (section 4.1).
+      norm: of the perturbation r that is minimised. ``"squared_l2"``: ``c |r|^2 + loss``;
+        ``"l2"``: ``c |r| + loss``, as the paper writes it (section 4.1).
       solver: ``"lbfgs"``: this project's batched box-constrained L-BFGS; ``"tfp"``:
         ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
       effort: of ``"lbfgs"``: ``"fast"``, for training with adversarial examples; ``"standard"``;

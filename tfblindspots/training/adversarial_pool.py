@@ -234,10 +234,16 @@ def _check_place(chain: LayerChain, place: str) -> None:
 def make_pools(
     chain: LayerChain, layers: Sequence[str], config: PoolConfig, count: int
 ) -> list[AdversarialPool]:
-    """Empty pools of some layers; arguments and errors as ``AdversarialPool``.
+    """Empty pools of some layers.
+
+    Args:
+      chain: the network, cut at its layers.
+      layers: names of the places that get a pool each.
+      config: of every pool.
+      count: of the training images; a pool has at most as many examples.
 
     Raises:
-      InputError: all together they would not fit in memory.
+      InputError: as ``AdversarialPool``, or all together they would not fit in memory.
     """
     for place in layers:
         _check_place(chain, place)
