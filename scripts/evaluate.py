@@ -51,7 +51,7 @@ def main() -> None:
         clean = cli.load_dataset_from_flags(FLAGS.split or "test")
     table = evaluate_models(
         [
-            load_classifier(path, name=name, interface=interface)
+            load_classifier(path, name=name, interface=interface, allow_unsafe=FLAGS.allow_unsafe)
             for path, name in zip(FLAGS.saved_models, names, strict=True)
         ],
         FLAGS.adversarial_sets,

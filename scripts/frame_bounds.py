@@ -56,6 +56,7 @@ def main() -> None:
         FLAGS.output_dir,
         adversarial_sets=FLAGS.adversarial_sets,
         interface=cli.interface_from_flags(),
+        allow_unsafe=FLAGS.allow_unsafe,
         progress=cli.on_terminal(),
     )
     print(frame_bounds_table(results))

@@ -59,6 +59,7 @@ def main() -> None:
         ),
         FLAGS.output_dir,
         interface=cli.interface_from_flags(),
+        allow_unsafe=FLAGS.allow_unsafe,
         reference=(FLAGS.reference_model, FLAGS.reference_layer) if FLAGS.reference_model else None,
         progress=cli.on_terminal(),
     )

@@ -1,5 +1,8 @@
 """NumPy archives: which arrays are read, and what is said of those that cannot be."""
 
+import io
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -123,4 +126,43 @@ def test_rejects_files(tmp_path: Path) -> None:
     with path.open("wb") as file:
         np.save(file, _PIXELS)
     with pytest.raises(InputError, match=r"holds a single array; expected a .npz file of np.savez"):
+        load_dataset(str(path), "test")
+
+
+class _Evil:
+    """Makes a directory when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    images = np.array([_Evil(tmp_path / "marker")], object)
+    path = _save(tmp_path / "evil.npz", images=images, labels=_LABELS)
+    with pytest.raises(
+        InputError, match=r"images of .*evil\.npz cannot be read \(Object arrays can"
+    ):
+        load_dataset(path, "test")
+    assert not (tmp_path / "marker").exists()
+    np.load(path, allow_pickle=True)["images"]  # It is no empty threat.
+    assert (tmp_path / "marker").is_dir()
+
+
+def test_shapes_and_names_that_lie(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    claimed = {"descr": "|u1", "fortran_order": False, "shape": (10**9, 10**6, 9)}
+    np.lib.format.write_array_header_1_0(header, claimed)
+    path = Path(_save(tmp_path / "evil.npz", labels=_LABELS))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("images.npy", header.getvalue())
+    with pytest.raises(
+        InputError, match=r"images of .*evil\.npz cannot be read \(.*\); expected an"
+    ):
+        load_dataset(str(path), "test")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("/tmp/images.npy", header.getvalue())
+    with pytest.raises(InputError, match=r"evil\.npz has a member '/tmp/images\.npy', which leads"):
         load_dataset(str(path), "test")

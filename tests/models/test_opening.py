@@ -1,8 +1,10 @@
 """Files of Keras 2 and 3, and what is said of those that are none or that hold code."""
 
+import io
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -63,6 +65,9 @@ def test_rejects_files_that_are_not_what_their_names_say(tmp_path: Path) -> None
         open_model(tmp_path / "odd.keras")
     with zipfile.ZipFile(tmp_path / "odd.keras", "a") as archive:
         archive.writestr("config.json", '{"class_name": "Nothing"}')
+        weights = io.BytesIO()
+        h5py.File(weights, "w").close()
+        archive.writestr("model.weights.h5", weights.getvalue())
     with pytest.raises(InputError, match=r"odd.keras cannot be read by Keras \(.*\)\.$") as caught:
         open_model(tmp_path / "odd.keras")
     assert "\n" not in str(caught.value)

@@ -1,5 +1,6 @@
 """What every result on disk shares: manifests, fingerprints, files that are complete or absent."""
 
+from tfblindspots.artifacts.archives import check_archive, leaves_folder
 from tfblindspots.artifacts.files import (
     atomic_path,
     fingerprint_arrays,
@@ -16,8 +17,10 @@ __all__ = [
     "SCHEMAS",
     "atomic_path",
     "build_manifest",
+    "check_archive",
     "fingerprint_arrays",
     "fingerprint_path",
+    "leaves_folder",
     "prepare_output_directory",
     "read_json",
     "read_manifest",

@@ -91,7 +91,7 @@ def define_saved_model_flag() -> None:
 
 
 def define_model_interface_flags() -> None:
-    """What a model made elsewhere may need; see ``models.ModelInterface``."""
+    """What a model made elsewhere may need: ``models.ModelInterface``, ``--allow_unsafe``."""
     _define_image_size_flag()
     for part, default in (
         ("signature", "serving_default, or the only one"),
@@ -127,6 +127,13 @@ def define_model_interface_flags() -> None:
     _define_choice("channel_order", ["rgb", "bgr"], "order of colours that the model expects")
     _define_choice(
         "data_format", ["channels_last", "channels_first"], "order of axes that the model expects"
+    )
+    _define(
+        flags.DEFINE_boolean,
+        "allow_unsafe",
+        False,
+        "also load a model that holds Python code, or operations that reach files, the network or "
+        "Python, which may do whatever you may do on this machine; only if you trust its maker",
     )
 
 

@@ -52,7 +52,11 @@ def load_classifier_from_flags() -> "Classifier":
     """
     from tfblindspots.models import load_classifier
 
-    classifier = load_classifier(flags.FLAGS.saved_model, interface=interface_from_flags())
+    classifier = load_classifier(
+        flags.FLAGS.saved_model,
+        interface=interface_from_flags(),
+        allow_unsafe=flags.FLAGS.allow_unsafe,
+    )
     positive = flags.FLAGS["positive_class"].value if "positive_class" in flags.FLAGS else None
     if positive is not None and classifier.num_classes != 2:
         raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.artifacts import check_archive, fingerprint_arrays
 from tfblindspots.data.collecting import collect_images
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.framing import Framing
@@ -86,7 +86,10 @@ def _open(path: Path, stack: contextlib.ExitStack) -> np.lib.npyio.NpzFile:
         raise InputError(f"{path} is not a .npz file ({first_line(error)}).") from None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise InputError(f"{path} holds a single array; expected a .npz file of np.savez.")
-    return stack.enter_context(archive)
+    stack.enter_context(archive)
+    assert archive.zip is not None, "it was opened just now"
+    check_archive(archive.zip, path)
+    return archive
 
 
 def _splits(files: list[str], path: Path) -> dict[str, tuple[str, str]]:
@@ -111,8 +114,8 @@ def _splits(files: list[str], path: Path) -> dict[str, tuple[str, str]]:
 def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
     try:
         return archive[key]
-    # Object arrays, or a damaged archive.
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    # Object arrays, a shape that is not the data's, or a damaged archive.
+    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{key} of {path} cannot be read ({first_line(error)}); expected an array of numbers."
         ) from None

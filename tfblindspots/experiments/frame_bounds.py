@@ -44,6 +44,7 @@ def measure_frame_bounds(
     *,
     adversarial_sets: Sequence[str | os.PathLike[str]] = (),
     interface: ModelInterface = _NO_INTERFACE,
+    allow_unsafe: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Bounds every layer of a network and the network, and measures it on adversarial sets.
@@ -54,6 +55,7 @@ def measure_frame_bounds(
       adversarial_sets: directories of sets, made for this network or for another one; of their
         examples those that were found are looked at.
       interface: how the images of a model on disk differ from those in [0, 1].
+      allow_unsafe: see ``load_classifier``.
       progress: show progress bars.
 
     Returns:
@@ -70,8 +72,12 @@ def measure_frame_bounds(
         damaged, of other images or classes than the model's, or has no example that was found; the
         directory holds other files or results of other settings.
     """
-    network = model if isinstance(model, keras.Model) else load_keras_model(model, interface)
-    classifier = load_classifier(model, interface=interface)
+    network = (
+        model
+        if isinstance(model, keras.Model)
+        else load_keras_model(model, interface, allow_unsafe=allow_unsafe)
+    )
+    classifier = load_classifier(model, interface=interface, allow_unsafe=allow_unsafe)
     sets = dict(zip(distinct_names(adversarial_sets), adversarial_sets, strict=True))
     job = Job(
         Path(output_dir),

@@ -79,6 +79,7 @@ def inspect_units(
     *,
     reference: tuple[str | os.PathLike[str], str] | None = None,
     interface: ModelInterface = _NO_INTERFACE,
+    allow_unsafe: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Finds the top images of units and of random directions, and measures how alike they are.
@@ -90,6 +91,7 @@ def inspect_units(
       output_dir: gets ``results.json``, ``KINDS``' pictures, ``coherence.png`` and the manifest.
       reference: another model and one of its layers, in whose features images are compared too.
       interface: how the images of these models differ from those in [0, 1].
+      allow_unsafe: see ``load_classifier``.
       progress: show a progress bar.
 
     Returns:
@@ -105,10 +107,10 @@ def inspect_units(
         unit does not exist; there are fewer images than ``top``, or too few of anything to compare;
         the directory holds other files or results of other settings.
     """
-    layer = load_layer(model, config.layer, interface)
+    layer = load_layer(model, config.layer, interface, allow_unsafe=allow_unsafe)
     _check(config, dataset, layer)
     directory = Path(output_dir)
-    classifier = load_classifier(model, interface=interface)
+    classifier = load_classifier(model, interface=interface, allow_unsafe=allow_unsafe)
     inputs = {
         "model": classifier.description,
         "dataset": describe(dataset),
@@ -116,10 +118,10 @@ def inspect_units(
     check_images(classifier, dataset.images)
     reference_layer = None
     if reference is not None:
-        other = load_classifier(reference[0], interface=interface)
+        other = load_classifier(reference[0], interface=interface, allow_unsafe=allow_unsafe)
         inputs["reference"] = other.description
         check_images(other, dataset.images)
-        reference_layer = load_layer(*reference, interface)
+        reference_layer = load_layer(*reference, interface, allow_unsafe=allow_unsafe)
     job = Job(
         directory,
         "units",

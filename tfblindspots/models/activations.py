@@ -51,6 +51,8 @@ def load_layer(
     model: str | os.PathLike[str] | keras.Model,
     layer: str,
     interface: ModelInterface = _NO_INTERFACE,
+    *,
+    allow_unsafe: bool = False,
 ) -> Layer:
     """Loads a model down to one of its layers.
 
@@ -59,17 +61,18 @@ def load_layer(
         it), a ``.keras`` or ``.h5`` file, or a built functional Keras model.
       layer: its name.
       interface: how the model's images differ from those in [0, 1].
+      allow_unsafe: see ``load_classifier``.
 
     Raises:
       InputError: there is no such model or layer, the model does not give its layers' activations,
-        or ``interface`` does not fit it.
+        ``interface`` does not fit it, or it is unsafe.
     """
     opened: Any = model
     if keras_library(model):
         name = str(opened.name)
     else:
         name = str(model)
-        opened = open_model(Path(name))
+        opened = open_model(Path(name), allow_unsafe=allow_unsafe)
     read = _keras_layers if keras_library(opened) else _signature_layers
     layers = read(opened, name)
     if layer not in layers:

@@ -19,7 +19,10 @@ _NO_INTERFACE = ModelInterface()
 
 
 def load_keras_model(
-    path: str | os.PathLike[str], interface: ModelInterface = _NO_INTERFACE
+    path: str | os.PathLike[str],
+    interface: ModelInterface = _NO_INTERFACE,
+    *,
+    allow_unsafe: bool = False,
 ) -> keras.Model:
     """Reads a model with its layers, to take images in [0, 1] of one size.
 
@@ -27,12 +30,13 @@ def load_keras_model(
       path: a Keras file, or a SavedModel of this package, which holds one.
       interface: which output to keep, and how the model's images differ from those in [0, 1]: what
         that asks for is put before the model as layers, and the model becomes one layer.
+      allow_unsafe: see ``load_classifier``.
 
     Raises:
       InputError: there is no such model; it is a SavedModel of elsewhere, which has operations but
-        no layers, or one of Keras 2; or ``interface`` does not fit it.
+        no layers, or one of Keras 2; ``interface`` does not fit it; or it is unsafe.
     """
-    model = _open(Path(path))
+    model = _open(Path(path), allow_unsafe=allow_unsafe)
     if not getattr(model, "inputs", None) or len(model.inputs) != 1:
         return model
     declared = tuple(model.inputs[0].shape)
@@ -72,8 +76,8 @@ def with_fixed_sizes(model: keras.Model, shapes: Sequence[tuple[int | None, ...]
     return fixed
 
 
-def _open(path: Path) -> keras.Model:
-    opened = open_model(path)
+def _open(path: Path, *, allow_unsafe: bool) -> keras.Model:
+    opened = open_model(path, allow_unsafe=allow_unsafe)
     if isinstance(opened, keras.Model):
         return opened
     if keras_library(opened):
@@ -87,7 +91,7 @@ def _open(path: Path) -> keras.Model:
             f"model {path} is a SavedModel, which does not say what its layers are; expected a "
             ".keras file, or a SavedModel of this package, which has one inside."
         )
-    return open_model(inside)
+    return open_model(inside, allow_unsafe=allow_unsafe)
 
 
 def _colours(interface: ModelInterface, channels: int) -> tuple[np.ndarray, np.ndarray]:

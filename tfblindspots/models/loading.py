@@ -29,6 +29,7 @@ def load_classifier(
     *,
     name: str | None = None,
     interface: ModelInterface = _NO_INTERFACE,
+    allow_unsafe: bool = False,
 ) -> Classifier:
     """Loads a model that maps images to logits or probabilities.
 
@@ -37,6 +38,8 @@ def load_classifier(
         a built Keras model, of Keras 3 or of ``tf_keras``.
       name: what to call it; by default the directory's or file's name, or the Keras model's.
       interface: which part of the model to use, and how its images differ from those in [0, 1].
+      allow_unsafe: also load files that hold code, or operations that reach files, the network or
+        Python; see ``docs/safe_loading.md``. Only for those whose makers you trust.
 
     Returns:
       The classifier. Probabilities, recognised by the last layer or by trying the model, are turned
@@ -46,8 +49,8 @@ def load_classifier(
 
     Raises:
       InputError: there is no such file, it is not a model, its input is not one batch of images,
-        its output is not one row of classes an image, it returns NaN, or ``interface`` does not fit
-        it.
+        its output is not one row of classes an image, it returns NaN, ``interface`` does not fit
+        it, or it is unsafe.
     """
     if keras_library(model):
         loaded: Any = model
@@ -59,7 +62,7 @@ def load_classifier(
     else:
         path = Path(model)
         name = name or (path.stem if path.suffix in KERAS_SUFFIXES else path.resolve().name)
-        source, fingerprint = _from_path(path, interface)
+        source, fingerprint = _from_path(path, interface, allow_unsafe=allow_unsafe)
     image_shape = interface.image_shape(source.shape, name)
     function = adapted(source, interface)
     outputs = probe(function, image_shape, name)
@@ -97,8 +100,8 @@ def load_classifier(
     )
 
 
-def _from_path(path: Path, interface: ModelInterface) -> tuple[Source, str]:
-    model = open_model(path)
+def _from_path(path: Path, interface: ModelInterface, *, allow_unsafe: bool) -> tuple[Source, str]:
+    model = open_model(path, allow_unsafe=allow_unsafe)
     if keras_library(model):
         return from_keras(model, interface, str(path)), fingerprint_path(path)
     # assets.extra and fingerprint.pb differ from one export of the same weights to the next.

@@ -1,18 +1,22 @@
 """Reads model files: SavedModel directories, and files of Keras 3 and of Keras 2 (tf.keras)."""
 
 import importlib
+import io
 import json
 import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import h5py
 import keras
 import tensorflow as tf
 
+from tfblindspots.artifacts import check_archive
 from tfblindspots.errors import InputError, first_line
+from tfblindspots.models.graph_safety import check_saved_model
+from tfblindspots.models.keras_safety import check_config, outside_hdf5, refusal
 
 _HDF5 = (".h5", ".hdf5")
 KERAS_SUFFIXES = (".keras", *_HDF5)
@@ -28,72 +32,87 @@ def keras_library(model: Any) -> ModuleType | None:
     return legacy if legacy is not None and isinstance(model, legacy.Model) else None
 
 
-def open_model(path: Path) -> Any:
+def open_model(path: Path, *, allow_unsafe: bool = False) -> Any:
     """Reads a SavedModel directory, a ``.keras`` or a ``.h5`` file, whatever it holds.
+
+    Args:
+      path: of the model.
+      allow_unsafe: also read models that hold code, or operations that reach files, the network or
+        Python: such a model may do whatever its user may do.
 
     Returns:
       What ``tf.saved_model.load`` gives for a directory. For a file a ``keras.Model``, or a
       ``tf_keras.Model`` where Keras 2 wrote the file and Keras 3 cannot read it.
 
     Raises:
-      InputError: there is no such file, or it is no model.
+      InputError: there is no such file, or it is no model, or it is unsafe.
     """
     if not path.exists():
         raise InputError(f"model {path} does not exist; expected {_EXPECTED}.")
     if path.is_dir():
-        return _open_saved_model(path)
+        return _open_saved_model(path, allow_unsafe=allow_unsafe)
     if path.suffix not in KERAS_SUFFIXES:
         raise InputError(f"model {path} is a file of another kind; expected {_EXPECTED}.")
-    legacy = _written_by_keras_2(path)
+    legacy = _written_by_keras_2(path, allow_unsafe=allow_unsafe)
+    options = {"compile": False, "safe_mode": not allow_unsafe}
     try:
-        return keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, **options)
     # Keras raises errors of many types for broken files and for layers that it does not know.
     except Exception as error:
         failure = error
     if legacy:
         try:
-            return importlib.import_module("tf_keras").models.load_model(path, compile=False)
+            return importlib.import_module("tf_keras").models.load_model(path, **options)
         except Exception as error:
             failure = error
     raise InputError(f"model {path} cannot be read by Keras ({first_line(failure)}).") from None
 
 
-def _written_by_keras_2(path: Path) -> bool:
+def _written_by_keras_2(path: Path, *, allow_unsafe: bool) -> bool:
     """Looks into a file before Keras does.
 
     Raises:
-      InputError: it is no file of Keras, holds weights only, or holds Python code.
+      InputError: it is no file of Keras, holds weights only, or is unsafe.
     """
-    version, config = (_hdf5 if path.suffix in _HDF5 else _archive)(path)
-    # Keras 3 refuses these by itself, but Keras 2 runs them when they come in a .h5 file.
-    if '"class_name": "Lambda"' in config:
-        raise InputError(
-            f"model {path} has a Lambda layer, which is Python code inside the file and is not run;"
-            " build the model in Python and save it with model.export(...)."
-        )
-    return version.startswith("2")
+    version, config, weights = (_hdf5 if path.suffix in _HDF5 else _archive)(path)
+    legacy = version.startswith("2")
+    if not allow_unsafe:
+        check_config(config, path, legacy=legacy)
+        problem = outside_hdf5(weights)
+        if problem:
+            raise refusal(path, problem)
+    return legacy
 
 
-def _archive(path: Path) -> tuple[str, str]:
-    """Version of Keras and configuration in a ``.keras`` file."""
+class _Contents(NamedTuple):
+    version: str  # of Keras; empty in files of Keras 1
+    config: str  # JSON
+    weights: Path | BinaryIO  # HDF5
+
+
+def _archive(path: Path) -> _Contents:
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"model {path} is not a .keras file (it is no zip archive); save it again with "
             "model.save(...)."
         )
     with zipfile.ZipFile(path) as archive:
+        check_archive(archive, path)
         try:
             metadata = json.loads(archive.read("metadata.json"))
-            return str(metadata["keras_version"]), archive.read("config.json").decode()
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+            return _Contents(
+                str(metadata["keras_version"]),
+                archive.read("config.json").decode(),
+                io.BytesIO(archive.read("model.weights.h5")),
+            )
+        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"model {path} is not a .keras file ({first_line(error)}); save it again with "
                 "model.save(...)."
             ) from None
 
 
-def _hdf5(path: Path) -> tuple[str, str]:
-    """Version of Keras and configuration in a ``.h5`` file; no version in those of Keras 1."""
+def _hdf5(path: Path) -> _Contents:
     if not h5py.is_hdf5(path):
         raise InputError(
             f"model {path} is not a .h5 file (it is no HDF5); save it again with model.save(...)."
@@ -107,16 +126,20 @@ def _hdf5(path: Path) -> tuple[str, str]:
             )
         texts = (file.attrs.get("keras_version", ""), config)
         version, config = (t.decode() if isinstance(t, bytes) else str(t) for t in texts)
-        return version, config
+        return _Contents(version, config, path)
 
 
-def _open_saved_model(path: Path) -> Any:
+def _open_saved_model(path: Path, *, allow_unsafe: bool) -> Any:
     if not tf.saved_model.contains_saved_model(path):
         found = sorted(str(entry.parent) for entry in path.glob("*/saved_model.pb"))
         advice = f"did you mean {', '.join(found[:3])}?" if found else "name one, or a .keras file."
         raise InputError(f"model {path} is not a SavedModel (it has no saved_model.pb); {advice}")
     try:
+        if not allow_unsafe:
+            check_saved_model(path)
         return tf.saved_model.load(path)
+    except InputError:
+        raise
     # Broken files end in errors of many types, deep in TensorFlow.
     except Exception as error:
         raise InputError(

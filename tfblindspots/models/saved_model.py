@@ -16,6 +16,8 @@ from tfblindspots.models.loading import load_classifier
 ASSETS = "assets.extra"
 KERAS_FILE = "model.keras"
 
+_Function = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
 
 def export_saved_model(
     model: keras.Model, directory: str | os.PathLike[str], manifest: Mapping[str, Any]
@@ -24,8 +26,8 @@ def export_saved_model(
 
     Signature ``serving_default``: ``images`` float32 [None, H, W, C] in [0, 1] to ``logits``,
     ``probabilities`` [None, K] and ``classes`` int64 [None]. Signature ``activations``: one output
-    a layer, by layer name. ``assets.extra/`` holds the manifest and the model as ``model.keras``,
-    without optimiser state.
+    a layer, by layer name. Both also take an empty batch. ``assets.extra/`` holds the manifest and
+    the model as ``model.keras``, without optimiser state.
 
     Args:
       model: a functional Keras model from images to logits (or probabilities, of which the
@@ -51,7 +53,7 @@ def export_saved_model(
         write_json(assets / MANIFEST, manifest)
 
 
-def _signatures(model: keras.Model) -> dict[str, Callable[[tf.Tensor], dict[str, tf.Tensor]]]:
+def _signatures(model: keras.Model) -> dict[str, _Function]:
     classifier = load_classifier(model)
     layers = {layer.name: layer.output for layer in model.layers[1:]}
     activations = keras.Model(model.inputs[0], layers)
@@ -70,9 +72,26 @@ def _signatures(model: keras.Model) -> dict[str, Callable[[tf.Tensor], dict[str,
 
     functions = {"serving_default": serving_default, "activations": layer_activations}
     return {
-        name: tf.function(function, input_signature=[images], autograph=False)
+        name: tf.function(_also_of_none(function), input_signature=[images], autograph=False)
         for name, function in functions.items()
     }
+
+
+def _also_of_none(function: _Function) -> _Function:
+    """Lets a function take an empty batch too, in place of which it gets one black image.
+
+    TensorFlow's convolutions and their gradients on a CPU (oneDNN) return wrong shapes for one.
+    """
+
+    def padded(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        count = tf.shape(images)[0]
+        missing = tf.cast(count == 0, tf.int32)
+        # No tf.pad, which TensorFlow would take for the padding of the first convolution.
+        black = tf.zeros(tf.stack([missing, *images.shape[1:]]))
+        outputs = function(tf.concat([images, black], axis=0))
+        return {name: output[:count] for name, output in outputs.items()}
+
+    return padded
 
 
 def _check_replaceable(directory: Path) -> None:

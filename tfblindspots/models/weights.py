@@ -19,9 +19,11 @@ import h5py
 import keras
 import numpy as np
 
+from tfblindspots.artifacts import check_archive
 from tfblindspots.errors import InputError, first_line
 from tfblindspots.models.applications import correct_published_normalization
 from tfblindspots.models.colours import PREPROCESSING
+from tfblindspots.models.keras_safety import outside_hdf5
 
 LAYOUTS = ("keras", "channels_first")
 
@@ -73,6 +75,12 @@ def _load_h5(model: keras.Model, file: Path) -> None:
         if layer.name == PREPROCESSING:
             inputs = layer.output
     network = keras.Model(inputs, model.outputs[0])
+    outside = outside_hdf5(file) if h5py.is_hdf5(file) else None
+    if outside:
+        raise InputError(
+            f"weights {file} have {outside}; expected all numbers in the file itself. Save them "
+            "again, whole."
+        )
     try:
         _check_layers(network, file)
         network.load_weights(file)
@@ -105,7 +113,10 @@ def _read_npz(file: Path) -> dict[str, np.ndarray]:
         if not zipfile.is_zipfile(file):
             raise ValueError("it is no zip archive")
         with np.load(file, allow_pickle=False) as arrays:
+            check_archive(arrays.zip, file)
             found = {name: arrays[name] for name in arrays.files}
+    except InputError:
+        raise
     # Damage shows in zipfile, zlib, NumPy and Python's own parser, each with errors of its own.
     except Exception as error:
         raise InputError(
