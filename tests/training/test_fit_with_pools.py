@@ -1,5 +1,7 @@
 """Training with pools, weight decay and dropout."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,13 @@ def digits() -> ImageDataset:
     return load_dataset("digits", "train[:300]")
 
 
+@functools.cache
+def untrained(model: str) -> tuple[LayerChain, list[np.ndarray]]:
+    """A network, with what is compiled for it, and its first weights."""
+    chain = LayerChain(get_definition(model).build((8, 8, 1), 10, 0))
+    return chain, chain.model.get_weights()
+
+
 def fit(
     digits: ImageDataset,
     layers: tuple[str, ...] = (),
@@ -28,7 +37,8 @@ def fit(
     model: str = "fc20-12-10",
     losses: list[float] | None = None,
 ) -> tuple[TrainingResult, list[AdversarialPool]]:
-    chain = LayerChain(get_definition(model).build((8, 8, 1), 10, 0))
+    chain, initial = untrained(model)
+    chain.model.set_weights(initial)
     pools = [AdversarialPool(chain, place, POOL, len(digits.labels)) for place in layers]
     noted = losses if losses is not None else []
     data = digits.images, digits.labels
