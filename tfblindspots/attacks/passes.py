@@ -74,9 +74,11 @@ def search_all(
     photos = images.original.shape[1] > PHOTO
     slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
     network = trace(classifier)
-    searches = _compiled(network, config.norm, config.solver, config.effort, slots, config.xla)
+    tfp = config.solver == "tfp"
+    effort = "standard" if tfp else config.effort  # TFP's minimiser knows no other
+    searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
     searches.weights.use(network)
-    default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
+    default = _TFP_MAX_EVALUATIONS if tfp else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
     images = images._replace(limit=np.full(count, limit, np.int32))
     passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
