@@ -140,7 +140,9 @@ def _compiled_steps(
     phi: Distance, settings: SearchSettings, slots: int, pixels: int
 ) -> tuple[Callable[..., SearchState], Callable[..., SearchState]]:
     """The same, compiled by XLA for one shape of the batch: one model after another uses it."""
-    begin, update = (tf.function(step, jit_compile=True) for step in _steps(phi, settings))
+    begin, update = (
+        tf.function(step, jit_compile=True, autograph=False) for step in _steps(phi, settings)
+    )
     return begin, update
 
 
