@@ -18,7 +18,7 @@ reproduce: setup
 	$(BIN)/python scripts/reproduce.py --dataset=digits --num_seeds=2 --amplify_to=0.2 --output_dir=results/digits
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

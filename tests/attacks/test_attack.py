@@ -148,7 +148,7 @@ def test_a_model_without_gradients_is_reported_not_hidden(images: np.ndarray) ->
 
     model = make_classifier(logits, (4, 4, 1), 2)
     found = find_adversarial_examples(
-        model, images, predict_classes(model, images), AttackConfig("untargeted")
+        model, images, predict_classes(model, images), AttackConfig("untargeted", xla=False)
     )
     failed = found.success == 0
     assert failed.any()
@@ -209,7 +209,7 @@ def test_the_scale_of_the_logits_does_not_matter_for_success(
 ) -> None:
     model = make_linear(5, scale=3 * scale)
     found = find_adversarial_examples(
-        model.classifier, images, model.predict(images), AttackConfig()
+        model.classifier, images, model.predict(images), AttackConfig(xla=False)
     )
     assert found.success.all()
 

@@ -1,5 +1,7 @@
 """Training with pools, weight decay and dropout."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,20 @@ from tfblindspots.training import AdversarialPool, LayerChain, PoolConfig, Train
 from tfblindspots.training.fit_with_pools import Regularization, fit_with_pools
 
 NONE = Regularization()
+MODEL = "fc20-12-10"
 POOL = PoolConfig(size=60, renewal=40, interval=4)
 
 
 @pytest.fixture(scope="module")
 def digits() -> ImageDataset:
     return load_dataset("digits", "train[:300]")
+
+
+@functools.cache
+def untrained(model: str) -> tuple[LayerChain, list[np.ndarray]]:
+    """A network, which ``fit`` trains, with what is compiled for it; and its first weights."""
+    chain = LayerChain(get_definition(model).build((8, 8, 1), 10, 0))
+    return chain, chain.model.get_weights()
 
 
 def fit(
@@ -25,10 +35,11 @@ def fit(
     *,
     seed: int = 0,
     epochs: int | None = 5,
-    model: str = "fc20-12-10",
+    model: str = MODEL,
     losses: list[float] | None = None,
 ) -> tuple[TrainingResult, list[AdversarialPool]]:
-    chain = LayerChain(get_definition(model).build((8, 8, 1), 10, 0))
+    chain, initial = untrained(model)
+    chain.model.set_weights(initial)
     pools = [AdversarialPool(chain, place, POOL, len(digits.labels)) for place in layers]
     noted = losses if losses is not None else []
     data = digits.images, digits.labels
@@ -100,8 +111,8 @@ def test_a_pool_of_images_makes_smaller_gradients_of_the_loss(digits: ImageDatas
     """What the pool is for: the network's answer changes less along its perturbations."""
     margins = []
     for layers in ((), ("images",)):
-        result, _ = fit(digits, layers, epochs=300)
-        chain = LayerChain(result.model)
+        fit(digits, layers, epochs=300)
+        chain, _ = untrained(MODEL)
         pool = AdversarialPool(chain, "images", PoolConfig(size=300, renewal=300), 300)
         pool.renew(digits.images, digits.labels, np.random.default_rng(0))
         margins.append(pool.examples(digits.images, digits.labels, digits.indices).success.mean())

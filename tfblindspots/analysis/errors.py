@@ -89,7 +89,7 @@ def clopper_pearson(errors: int, count: int, confidence: float = 0.95) -> tuple[
 
 
 # Compiled: an eager call takes 20 times as long, and a table has a hundred cells.
-@tf.function
+@tf.function(autograph=False)
 def _beta_quantile(
     concentration1: tf.Tensor, concentration0: tf.Tensor, probability: tf.Tensor
 ) -> tf.Tensor:

@@ -5,6 +5,7 @@ All shapes are fixed; memory is in proportion to slots x pixels x curvature pair
 
 import functools
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -44,17 +45,17 @@ class CompiledSearch:
         """
         self._classifier = classifier
         self._settings = settings
+        pixels = math.prod(classifier.image_shape)
         self._quantum = quantum
         self._xla = xla
         self.slots = slots
         self.noisy = settings.noisy
-        nothing = empty_problem(slots, math.prod(classifier.image_shape), settings.noisy)
+        nothing = empty_problem(slots, pixels, settings.noisy)
         idle = tf.zeros(slots, tf.bool)
         # Slots without images.
         self.empty = search_state.start(nothing, idle, settings)
-        update = functools.partial(boundary_search.update, phi=phi, settings=settings)
-        self._update = update if xla else tf.function(update, jit_compile=True)
-        self._refill = self._begin if xla else tf.function(self._begin, jit_compile=True)
+        steps = _steps(phi, settings) if xla else _compiled_steps(phi, settings, slots, pixels)
+        self._refill, self._update = steps
         # Concrete, so that one classifier after another is no retracing to TensorFlow.
         # (state, chosen bool [B], problem, steps, working) -> the state, its chosen slots begun
         # anew, after so many evaluations or when at most so many slots are still in work.
@@ -117,13 +118,32 @@ class CompiledSearch:
         gradient = tape.gradient(loss, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, gradient, margin
 
-    def _begin(self, state: SearchState, chosen: tf.Tensor, problem: Problem) -> SearchState:
-        fresh = search_state.start(problem, chosen, self._settings)
+
+def _steps(
+    phi: Distance, settings: SearchSettings
+) -> tuple[Callable[..., SearchState], Callable[..., SearchState]]:
+    """What has no part of the model in it: the beginning anew of slots, and ``update``."""
+
+    def begin(state: SearchState, chosen: tf.Tensor, problem: Problem) -> SearchState:
+        fresh = search_state.start(problem, chosen, settings)
 
         def merge(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
             return tf.where(chosen if new.shape.rank == 1 else chosen[:, None], new, old)
 
         return tf.nest.map_structure(merge, fresh, state)
+
+    return begin, functools.partial(boundary_search.update, phi=phi, settings=settings)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_steps(
+    phi: Distance, settings: SearchSettings, slots: int, pixels: int
+) -> tuple[Callable[..., SearchState], Callable[..., SearchState]]:
+    """The same, compiled by XLA for one shape of the batch: one model after another uses it."""
+    begin, update = (
+        tf.function(step, jit_compile=True, autograph=False) for step in _steps(phi, settings)
+    )
+    return begin, update
 
 
 def empty_problem(slots: int, pixels: int, noisy: bool) -> Problem:

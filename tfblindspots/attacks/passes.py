@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from tfblindspots.attacks import search_state, segment
+from tfblindspots.attacks.architecture import Network, Weights, trace
 from tfblindspots.attacks.compiled_search import CompiledSearch
 from tfblindspots.attacks.efforts import PHOTO, Effort, choose_effort
 from tfblindspots.attacks.examples import AttackConfig
@@ -35,15 +36,15 @@ _UNSUCCESSFUL = (search_state.MISLED, search_state.NOT_FOUND)
 
 
 class Searches(NamedTuple):
-    """What is compiled for one classifier and configuration."""
+    """What is compiled for one architecture and configuration."""
 
+    weights: Weights
     direct: RollingSearch | TfpSearch
     noisy: RollingSearch | None
     effort: Effort
     # (problem, adversarial points [B, n]) -> nearer points [B, n], and c [B].
     finish: Callable[[Problem, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
     slots: int  # images in work at a time
-    xla: bool  # whether the model is compiled by XLA
 
 
 def search_all(
@@ -106,7 +107,12 @@ def compiled_searches(classifier: Classifier, config: AttackConfig) -> Searches:
     """
     photos = math.prod(classifier.image_shape) > PHOTO
     slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
-    return _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
+    # TFP's minimiser knows no other effort.
+    effort = "standard" if config.solver == "tfp" else config.effort
+    network = trace(classifier)
+    searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
+    searches.weights.use(network)
+    return searches
 
 
 def changed(found: Found, originals: np.ndarray) -> np.ndarray:
@@ -177,19 +183,19 @@ def _slots(batch_size: int) -> int:
     return -(-batch_size // _quantum(batch_size)) * _quantum(batch_size)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _compiled(
-    classifier: Classifier, norm: str, solver: str, effort: str, slots: int, xla: bool | None
+    network: Network, norm: str, solver: str, effort: str, slots: int, xla: bool | None
 ) -> Searches:
     """The searches; kept, since compiling costs seconds."""
-    convolutional = _has_convolutions(classifier)
+    classifier = network.classifier
     if xla is not None:
         chosen = xla
     else:
-        chosen = not convolutional or bool(tf.config.list_physical_devices("GPU"))
-    chosen_effort = choose_effort(effort, convolutional, math.prod(classifier.image_shape))
+        chosen = not network.convolutional or bool(tf.config.list_physical_devices("GPU"))
+    chosen_effort = choose_effort(effort, network.convolutional, math.prod(classifier.image_shape))
     try:
-        return _compile(classifier, norm, solver, chosen_effort, slots, chosen)
+        return _compile(network, norm, solver, chosen_effort, slots, chosen)
     # What XLA raises for an operation that it lacks depends on the operation.
     except tf.errors.OpError as error:
         if not chosen or isinstance(error, tf.errors.ResourceExhaustedError):
@@ -201,13 +207,14 @@ def _compiled(
                 "Use xla off or auto."
             ) from None
         logging.info("XLA cannot compile model %s; it runs without.", classifier.name)
-        return _compile(classifier, norm, solver, chosen_effort, slots, False)
+        return _compile(network, norm, solver, chosen_effort, slots, False)
 
 
 def _compile(
-    classifier: Classifier, norm: str, solver: str, effort: Effort, slots: int, xla: bool
+    network: Network, norm: str, solver: str, effort: Effort, slots: int, xla: bool
 ) -> Searches:
     """The searches, with the model compiled by XLA or not."""
+    classifier, weights = network.classifier, Weights(network)
     phi = DISTANCES[norm]
 
     def rolling(settings: SearchSettings) -> RollingSearch:
@@ -215,9 +222,12 @@ def _compile(
         settings = dataclasses.replace(settings, probe=settings.probe and norm == "squared_l2")
 
         def compile_search(size: int) -> CompiledSearch:
-            return CompiledSearch(
-                classifier, phi, settings, slots=size, quantum=_quantum(slots), xla=xla
+            # Maybe later, for another network of the architecture.
+            search = CompiledSearch(
+                weights.classifier, phi, settings, slots=size, quantum=_quantum(slots), xla=xla
             )
+            weights.add(search.advance)
+            return search
 
         return RollingSearch(
             compile_search, [slots, SMALL_BATCH] if slots > SMALL_BATCH else [slots]
@@ -245,16 +255,10 @@ def _compile(
     direct: RollingSearch | TfpSearch
     if solver == "tfp":
         direct, noisy = TfpSearch(classifier, phi, slots=slots, xla=xla), None
+        weights.add(direct.minimize)
     else:
         direct, noisy = rolling(effort.direct), rolling(effort.noisy)
     direct.compile()
-    return Searches(direct, noisy, effort, finish.get_concrete_function(spec, points), slots, xla)
-
-
-def _has_convolutions(classifier: Classifier) -> bool:
-    """Whether the model's graph, functions that it calls included, holds a convolution."""
-    spec = tf.TensorSpec([None, *classifier.image_shape], tf.float32)
-    graph = tf.function(classifier.logits, autograph=False).get_concrete_function(spec).graph
-    definition = graph.as_graph_def()
-    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    return any("Conv" in node.op for node in nodes)
+    finish_traced = finish.get_concrete_function(spec, points)
+    weights.add(finish_traced)
+    return Searches(weights, direct, noisy, effort, finish_traced, slots)

@@ -44,7 +44,7 @@ class TfpSearch:
         self._slots = slots
         points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
         classes = tf.TensorSpec([slots], tf.int32)
-        self._minimize = tf.function(
+        self.minimize = tf.function(
             self._minimize_at, jit_compile=xla, autograph=False
         ).get_concrete_function(
             points, points, Goal(classes, classes), tf.TensorSpec([slots], tf.float32)
@@ -98,7 +98,7 @@ class TfpSearch:
             if stopped:
                 break
             found, margin, distance, spent, at_minimum = (
-                part.numpy() for part in self._minimize(point, original, goal, tf.constant(c))
+                part.numpy() for part in self.minimize(point, original, goal, tf.constant(c))
             )
             evaluations += int(spent)
             hit = margin < 0

@@ -82,7 +82,7 @@ def minimize(
     """
     # Concrete functions: traced once, here, which is no retracing that TensorFlow need warn about.
     value_and_gradient = tf.function(
-        lambda position: tfp.math.value_and_gradient(objective, position)
+        lambda position: tfp.math.value_and_gradient(objective, position), autograph=False
     ).get_concrete_function(initial_position)
     state = tfp.optimizer.lbfgs_minimize(
         value_and_gradient,
@@ -101,7 +101,8 @@ def minimize(
             num_correction_pairs=_CURVATURE_PAIRS,
             tolerance=gradient_tolerance,
             max_iterations=limit,
-        )
+        ),
+        autograph=False,
     ).get_concrete_function(state, tf.TensorSpec([], tf.int32))
     value, decrease, iterations = float(state.objective_value), math.inf, 0
     check_finite(value, name, iterations)
