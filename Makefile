@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup reproduce test lint benchmark clean
+.PHONY: setup reproduce test lint docs benchmark clean
 
 setup: $(STAMP)
 
@@ -26,10 +26,17 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site, its links and its reference checked, then every command that its pages tell to run.
+docs: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --nitpicky --fresh-env docs docs/_build
+	RUN_DOCS_AS_WRITTEN=1 $(BIN)/python -m pytest tests/docs
+	@echo "site: docs/_build/index.html"
+
 benchmark: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.minimum_distortion --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.scaling --undefok=model --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 
 clean:
-	rm -rf $(VENV) results build dist *.egg-info
+	rm -rf $(VENV) results docs/_build docs/reference build dist *.egg-info

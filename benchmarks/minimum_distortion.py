@@ -26,7 +26,7 @@ from benchmarks import foolbox_attacks, squeezenet
 from benchmarks.report import Run, commit, markdown, plot, table_rows
 from benchmarks.scipy_attack import attack_one
 from tfblindspots.artifacts import build_manifest, prepare_output_directory, write_json
-from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.attacks import AttackConfig, find_float_examples
 from tfblindspots.data import load_dataset
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 
@@ -127,7 +127,7 @@ def _correct(
 def _ours(method: str, case: Case, count: int, config: AttackConfig) -> tuple[Run, np.ndarray]:
     images, labels = case.images[:count], case.labels[:count]
     start = time.perf_counter()
-    found = find_adversarial_examples(case.classifier, images, labels, config)
+    found = find_float_examples(case.classifier, images, labels, config)
     seconds = time.perf_counter() - start
     l2 = np.where(found.success == 1, found.l2, np.inf)
     return Run(method, l2, float(found.evaluations.mean()), seconds), found.target

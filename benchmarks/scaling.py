@@ -19,7 +19,7 @@ from absl import app, flags
 from benchmarks import squeezenet
 from benchmarks.report import commit
 from tfblindspots.artifacts import build_manifest, write_json
-from tfblindspots.attacks import find_adversarial_examples
+from tfblindspots.attacks import find_float_examples
 from tfblindspots.attacks.compiled_search import CompiledSearch
 from tfblindspots.attacks.efforts import choose_effort
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
@@ -107,7 +107,7 @@ def _cost_by_count(
         seconds = []
         for _ in range(4 if count < 10_000 else 2):
             start = time.perf_counter()
-            find_adversarial_examples(classifier, images[:count], labels[:count])
+            find_float_examples(classifier, images[:count], labels[:count])
             seconds.append(time.perf_counter() - start)
         cost[str(count)] = 1e3 * min(seconds) / count
     return cost
@@ -119,7 +119,7 @@ def _memory(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> d
     resident = {}
     for part in range(21):
         rows = slice(1000 * part, 1000 * (part + 1))
-        find_adversarial_examples(classifier, images[rows], labels[rows])
+        find_float_examples(classifier, images[rows], labels[rows])
         if part % 5 == 0:
             resident[str(1000 * (part + 1))] = process.memory_info().rss / 2**20
     return resident

@@ -13,7 +13,7 @@ The set is a directory of TFRecord files that TensorFlow Datasets reads
 (tfds.builder_from_directory) where this package is not installed; README shows how. An interrupted
 run is resumed by the same command, after the last complete file.
 
-Feed the set to other models with scripts/evaluate.py.
+Check it with scripts/verify_set.py, feed it to other models with scripts/evaluate.py.
 """
 
 from absl import flags
@@ -81,6 +81,7 @@ flags.DEFINE_enum(
     "compile with XLA; auto: everywhere but for convolutions on a CPU, which it slows down",
 )
 cli.define_seed_flag()
+cli.define_export_flag()
 cli.define_tensorboard_flag("pictures, histograms and the Embedding Projector's files")
 flags.DEFINE_string(
     "projector_layer",
@@ -92,6 +93,7 @@ flags.DEFINE_string(
 
 def main() -> None:
     """Attacks, writes, prints."""
+    from tfblindspots.adversarial_sets import export_npz
     from tfblindspots.attacks import AttackConfig
     from tfblindspots.experiments import SetBoard, make_adversarial_set, target_by_name
     from tfblindspots.reports import quality_card_lines
@@ -131,6 +133,8 @@ def main() -> None:
     )
     print("\n".join(quality_card_lines(manifest)))
     print(f"adversarial set: {FLAGS.output_dir}")
+    if FLAGS.export == "npz":
+        print(f"arrays: {export_npz(FLAGS.output_dir)}")
     if board is not None:
         board.show(FLAGS.output_dir)
         print(f"TensorBoard: tensorboard --logdir={tensorboard_dir}")

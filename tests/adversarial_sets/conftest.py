@@ -31,6 +31,7 @@ def make_examples() -> Callable[..., dict[str, np.ndarray]]:
         examples = {
             "image": floats(*IMAGE_SHAPE),
             "original": floats(*IMAGE_SHAPE),
+            "image_uint8": generator.integers(256, size=(count, *IMAGE_SHAPE), dtype=np.uint8),
             "label": label,
             "original_prediction": label,
             "prediction": (label + 1) % NUM_CLASSES,
@@ -41,6 +42,9 @@ def make_examples() -> Callable[..., dict[str, np.ndarray]]:
             "distortion": floats(),
             "l2": floats(),
             "linf": floats(),
+            "prediction_uint8": (label + 1) % NUM_CLASSES,
+            "success_uint8": np.ones(count, np.int64),
+            "distortion_uint8": floats(),
             "evaluations": integers(1000),
             "status": np.array(["converged", "évaluations épuisées"], object)[integers(2)],
         }

@@ -34,20 +34,26 @@ by_tfds.sort(key=lambda example: example["index"])
 description = {
     "image": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
     "original": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
+    "image_uint8": tf.io.FixedLenFeature([], tf.string),
     **{
         name: tf.io.FixedLenFeature([], tf.int64)
-        for name in "label original_prediction prediction target success index evaluations".split()
+        for name in "label original_prediction prediction target success index prediction_uint8 "
+        "success_uint8 evaluations".split()
     },
     **{
-        name: tf.io.FixedLenFeature([], tf.float32) for name in ("c", "distortion", "l2", "linf")
+        name: tf.io.FixedLenFeature([], tf.float32)
+        for name in ("c", "distortion", "l2", "linf", "distortion_uint8")
     },
     "status": tf.io.FixedLenFeature([], tf.string),
 }
+
+def parse(record):
+    example = tf.io.parse_single_example(record, description)
+    image = tf.reshape(tf.io.decode_raw(example["image_uint8"], tf.uint8), [4, 3, 2])
+    return {name: value.numpy() for name, value in {**example, "image_uint8": image}.items()}
+
 shards = sorted(glob.glob(directory + "/*.tfrecord-*"))
-by_tensorflow = [
-    {name: value.numpy() for name, value in tf.io.parse_single_example(record, description).items()}
-    for record in tf.data.TFRecordDataset(shards)
-]
+by_tensorflow = [parse(record) for record in tf.data.TFRecordDataset(shards)]
 by_tensorflow.sort(key=lambda example: example["index"])
 supervised = next(iter(builder.as_dataset(split="train[:1]", as_supervised=True)))
 
@@ -148,11 +154,11 @@ def _flip_a_bit(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (_truncate_inside, "is truncated or damaged; expected 10 examples"),
-        (_truncate_between, "holds 4 examples; expected 10 examples"),
-        (_repeat_a_record, "holds 11 examples; expected 10 examples"),
-        (_flip_a_bit, "is truncated or damaged; expected 10 examples"),
-        (lambda data: b"", "holds 0 examples; expected 10 examples"),
+        (_truncate_inside, r"is truncated within record 9 \(from 0\) of 10"),
+        (_truncate_between, "is truncated: it holds 4 of 10 examples"),
+        (_repeat_a_record, "holds 11 examples; expected 10"),
+        (_flip_a_bit, r"is damaged: record \d \(from 0\) of 10 fails its checksum"),
+        (lambda data: b"", "is truncated: it holds 0 of 10 examples"),
     ],
 )
 def test_refuses_a_damaged_shard_by_name(

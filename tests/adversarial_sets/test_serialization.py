@@ -10,6 +10,7 @@ def test_equals_the_messages_of_tensorflow() -> None:
     generator = np.random.default_rng(0)
     examples = {
         "image": generator.standard_normal((7, 5, 40, 3), np.float32),
+        "image_uint8": generator.integers(256, size=(7, 5, 40, 3), dtype=np.uint8),
         "c": np.array([0, -0.0, 1, np.pi, 1e-45, 3e38, -1], np.float32),
         "target": np.array([-1, 0, 127, 128, 2**62, -1, 5]),
         "status": np.array(["", "a", "ä", "a", "b" * 300, "c", "c"], object),
@@ -21,6 +22,7 @@ def test_equals_the_messages_of_tensorflow() -> None:
             float_list=tf.train.FloatList(value=examples["image"][i].ravel())
         )
         assert features["image"] == expected
+        assert features["image_uint8"].bytes_list.value == [examples["image_uint8"][i].tobytes()]
         assert features["c"].float_list.value == [examples["c"][i]]
         assert features["target"].int64_list.value == [examples["target"][i]]
         assert features["status"].bytes_list.value == [examples["status"][i].encode()]

@@ -39,6 +39,7 @@ def test_files_of_a_finished_set(
         "manifest.json",
         "original_prediction.labels.txt",
         "prediction.labels.txt",
+        "prediction_uint8.labels.txt",
     ]
 
 
@@ -51,15 +52,23 @@ def test_manifest_describes_the_set(
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((tmp_path / "set").glob("*.tfrecord-*"))
     }
+    files = {
+        name: hashlib.sha256((tmp_path / "set" / name).read_bytes()).hexdigest()
+        for name in _names(tmp_path / "set")
+        if name not in shards and name != "manifest.json"
+    }
     assert found == {
         **manifest,
+        "schema": 2,
         "image_shape": [4, 3, 2],
         "class_names": ["a", "b", "c", "d", "e"],
         "source_split": "train",
         "num_examples": 23,
         "shard_size": 10,
         "shards": shards,
+        "files": files,
     }
+    assert len(files) == 6
 
 
 def test_metadata_of_tfds_counts_what_is_there(

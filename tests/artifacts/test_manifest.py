@@ -54,14 +54,24 @@ def test_another_kind(tmp_path: Path) -> None:
         read_manifest(tmp_path, "evaluation")
 
 
-@pytest.mark.parametrize("content", [[], {"kind": "evaluation"}, {"name": "a"}])
+@pytest.mark.parametrize(
+    "content", [[], {"kind": "evaluation"}, {"name": "a"}, {"kind": "evaluation", "schema": "1"}]
+)
 def test_somebody_elses_manifest(tmp_path: Path, content: Any) -> None:
     write_json(tmp_path / MANIFEST, content)
     with pytest.raises(InputError, match=r"is not a manifest of tfblindspots; expected that of"):
         read_manifest(tmp_path, "evaluation")
 
 
-def test_newer_schema(tmp_path: Path) -> None:
-    write_json(tmp_path / MANIFEST, {**_build(), "schema": 2})
-    with pytest.raises(InputError, match=r"schema 2; this version reads up to 1\. Upgrade"):
-        read_manifest(tmp_path, "evaluation")
+@pytest.mark.parametrize(("kind", "newest"), [("evaluation", 1), ("adversarial_set", 2)])
+def test_newer_schema(tmp_path: Path, kind: str, newest: int) -> None:
+    assert _build(kind)["schema"] == newest
+    for schema in range(1, newest + 1):
+        write_json(tmp_path / MANIFEST, {**_build(kind), "schema": schema})
+        assert read_manifest(tmp_path, kind)["schema"] == schema
+    write_json(tmp_path / MANIFEST, {**_build(kind), "schema": newest + 1})
+    message = (
+        rf"with schema {newest + 1} of {kind}; this version, {VERSION}, reads up to {newest}\."
+    )
+    with pytest.raises(InputError, match=message):
+        read_manifest(tmp_path, kind)

@@ -42,18 +42,19 @@ def load_script(name: str) -> ModuleType:
     return sys.modules[module_name]
 
 
+def call_script_in_process(name: str, arguments: Sequence[str]) -> int:
+    """Calls a script with its arguments and gives its exit status."""
+    module = load_script(name)
+    with flagsaver.flagsaver():
+        rest = flags.FLAGS([name, *arguments])
+        assert rest == [name], "scripts take flags only"
+        return cli.guard(module.main)
+
+
 @pytest.fixture(scope="session")
 def call_script() -> CallScript:
     """A function that calls a script with its arguments and gives its exit status."""
-
-    def call(name: str, arguments: Sequence[str]) -> int:
-        module = load_script(name)
-        with flagsaver.flagsaver():
-            rest = flags.FLAGS([name, *arguments])
-            assert rest == [name], "scripts take flags only"
-            return cli.guard(module.main)
-
-    return call
+    return call_script_in_process
 
 
 @pytest.fixture

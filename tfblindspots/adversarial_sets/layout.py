@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfblindspots.adversarial_sets.schema import FIELDS, Field
+from tfblindspots.adversarial_sets.schema import FIELDS, SCHEMA, Field
 from tfblindspots.errors import InputError
 
 # The name under which TensorFlow Datasets knows every set, and the beginning of its files' names.
@@ -90,6 +90,11 @@ class Layout:
             )
         except KeyError as error:
             raise InputError(f"{path} lacks {error}; make the adversarial set again.") from None
+        except TypeError:
+            raise InputError(
+                f"{path} has values of other types than those of an adversarial set; copy the set "
+                "again, or make it again."
+            ) from None
 
     def to_manifest(self) -> dict[str, Any]:
         """The attributes by name, as JSON gives them back."""
@@ -108,6 +113,11 @@ class Layout:
         assert 0 <= shard < self.num_shards, f"there are {self.num_shards} shards, not {shard + 1}"
         first = shard * self.shard_size
         return first, min(first + self.shard_size, self.num_examples)
+
+    def shard_count(self, shard: int) -> int:
+        """How many examples a shard holds."""
+        first, last = self.shard_range(shard)
+        return last - first
 
     def shard_paths(self, directory: Path) -> list[Path]:
         """Where in a set's directory the shards lie, by the convention of TFDS."""
@@ -137,7 +147,7 @@ class Layout:
             data_dir=directory,
             features=tfds.features.FeaturesDict({f.name: self._feature(f) for f in FIELDS}),
             split_infos=[split],
-            version="1.0.0",
+            version=f"{SCHEMA}.0.0",
             # Its check builds a pipeline to read one example: up to seconds, for what tests show.
             check_data=False,
             description=_DESCRIPTION,
@@ -161,5 +171,9 @@ class Layout:
         if field.is_class and field.minimum == 0:
             return tfds.features.ClassLabel(names=list(self.class_names), doc=document)
         shape = self.image_shape if field.is_image else ()
-        # A Tensor stores float32 as it is; the Image feature would pack it into a PNG.
-        return tfds.features.Tensor(shape=shape, dtype=np.dtype(field.dtype), doc=document)
+        # A Tensor is stored as it is; the Image feature would pack it into a PNG. TFDS itself would
+        # make a list of 64-bit integers of 8-bit numbers.
+        encoding = "bytes" if field.dtype == np.uint8 else "none"
+        return tfds.features.Tensor(
+            shape=shape, dtype=np.dtype(field.dtype), encoding=encoding, doc=document
+        )

@@ -1,7 +1,9 @@
 """Reads an adversarial set back into memory."""
 
+import functools
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfblindspots.adversarial_sets.integrity import shard_problem
 from tfblindspots.adversarial_sets.layout import Layout
-from tfblindspots.adversarial_sets.schema import FIELDS, feature_description
-from tfblindspots.adversarial_sets.writer import KIND
+from tfblindspots.adversarial_sets.schema import KIND, feature_description, fields_of
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.errors import InputError
 
@@ -26,9 +28,9 @@ class AdversarialSet:
     Attributes:
       name: of the set's directory.
       source_split: the split that the images come from, such as ``"train"``.
-      examples: an array for each of ``FIELDS``, by name, in the order in which they were written:
-        images float32 [N, H, W, C] in [0, 1], ``status`` of str objects [N], the others int64 or
-        float32 [N].
+      examples: an array for each of ``fields_of`` the set's schema, by name, in the order in which
+        they were written: images float32 [N, H, W, C] in [0, 1], or uint8, ``status`` of str
+        objects [N], the others int64 or float32 [N].
       manifest: what ``manifest.json`` says.
     """
 
@@ -64,24 +66,40 @@ def read_adversarial_set(directory: str | os.PathLike[str]) -> AdversarialSet:
     return AdversarialSet(
         name=root.resolve().name,
         source_split=layout.source_split,
-        examples=_read_shards(paths, layout),
+        examples=read_shards(paths, layout, manifest["schema"]),
         manifest=manifest,
     )
 
 
-def _read_shards(paths: list[Path], layout: Layout) -> dict[str, np.ndarray]:
-    description = feature_description(layout.image_shape)
+def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str, np.ndarray]:
+    """The examples of some shards of a set, which are there.
+
+    Args:
+      paths: the shards, ascending.
+      layout: of the set.
+      schema: of the set.
+
+    Returns:
+      As the attribute ``examples`` of ``AdversarialSet``.
+
+    Raises:
+      InputError: a shard is truncated or damaged, or holds something else.
+    """
+    parse = functools.partial(_parse, image_shape=layout.image_shape, schema=schema)
+    names = [path.name for path in layout.shard_paths(Path())]
+    count = sum(layout.shard_count(names.index(path.name)) for path in paths)
     example_bytes = 2 * 4 * math.prod(layout.image_shape)
     batches = (
         tf.data.TFRecordDataset([os.fspath(path) for path in paths], buffer_size=_CHUNK_BYTES)
         .batch(max(1, _CHUNK_BYTES // example_bytes))
-        .map(lambda records: tf.io.parse_example(records, description), tf.data.AUTOTUNE)
+        .map(parse, tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
-    count = layout.num_examples
     examples = {
-        field.name: np.empty((count, *description[field.name].shape), field.dtype)
-        for field in FIELDS
+        field.name: np.empty(
+            (count, *layout.image_shape) if field.is_image else (count,), field.dtype
+        )
+        for field in fields_of(schema)
     }
     first = 0
     try:
@@ -96,25 +114,34 @@ def _read_shards(paths: list[Path], layout: Layout) -> dict[str, np.ndarray]:
         raise _damaged(paths, layout) from None
     if first < count:
         raise _damaged(paths, layout)
-    examples["status"] = np.array([text.decode() for text in examples["status"]], dtype=object)
+    examples["status"] = _decode(examples["status"])
     return examples
 
 
-def _damaged(paths: list[Path], layout: Layout) -> InputError:
+def _decode(texts: np.ndarray) -> np.ndarray:
+    """Bytes to text; the few reasons that recur are decoded once."""
+    decoded = {text: text.decode(errors="replace") for text in set(texts.tolist())}
+    return np.array([decoded[text] for text in texts.tolist()], dtype=object)
+
+
+def _parse(
+    records: tf.Tensor, image_shape: tuple[int, int, int], schema: int
+) -> dict[str, tf.Tensor]:
+    """A batch of records as tensors of the fields' own types."""
+    batch = tf.io.parse_example(records, feature_description(image_shape, schema))
+    for field in fields_of(schema):
+        if field.dtype == np.uint8:
+            values = tf.io.decode_raw(batch[field.name], tf.uint8)
+            batch[field.name] = tf.reshape(values, [-1, *image_shape])
+    return batch
+
+
+def _damaged(paths: Sequence[Path], layout: Layout) -> InputError:
     """Finds the shard that could not be read, which TensorFlow's own errors do not name."""
-    for shard, path in enumerate(paths):
-        first, last = layout.shard_range(shard)
-        records = tf.data.TFRecordDataset(os.fspath(path))
-        try:
-            found = int(records.reduce(np.int64(0), lambda count, _: count + 1))
-        except tf.errors.DataLossError:
-            found = None
-        if found != last - first:
-            problem = "is truncated or damaged" if found is None else f"holds {found} examples"
-            return InputError(
-                f"{path} {problem}; expected {last - first} examples. Copy the set again, whole, "
-                "or make it again."
-            )
+    for path in paths:
+        problem = shard_problem(path, layout)
+        if problem:
+            return InputError(f"{path} {problem}. Copy the set again, whole, or make it again.")
     return InputError(
         f"{paths[0].parent} holds records of other fields or shapes; expected images of "
         f"{list(layout.image_shape)}. Make the set again."

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfblindspots.adversarial_sets.checks import check_examples
 from tfblindspots.adversarial_sets.layout import METADATA_FILES, Layout
-from tfblindspots.adversarial_sets.schema import FIELDS, check_examples
+from tfblindspots.adversarial_sets.schema import FIELDS, KIND, SCHEMA
 from tfblindspots.adversarial_sets.serialization import serialize_examples
 from tfblindspots.artifacts import (
     MANIFEST,
@@ -21,7 +22,6 @@ from tfblindspots.artifacts import (
 )
 from tfblindspots.errors import InputError
 
-KIND = "adversarial_set"
 # Says, until the manifest does, how the shards that are already there are laid out.
 _LAYOUT = ".layout.json"
 
@@ -32,13 +32,13 @@ class AdversarialSetWriter:
     A shard is complete or absent. A directory is unfinished until ``finish`` has written its
     manifest; a writer made for it anew, with the same arguments, knows which shards are missing.
 
-    ```python
-    writer = AdversarialSetWriter(directory, image_shape=(28, 28, 1), class_names=names, ...)
-    for shard in writer.missing_shards():
-        first, last = writer.shard_range(shard)
-        writer.write_shard(shard, make_examples(first, last))
-    writer.finish(build_manifest("adversarial_set", ...))
-    ```
+    Example::
+
+        writer = AdversarialSetWriter(directory, image_shape=(28, 28, 1), class_names=names, ...)
+        for shard in writer.missing_shards():
+            first, last = writer.shard_range(shard)
+            writer.write_shard(shard, make_examples(first, last))
+        writer.finish(build_manifest("adversarial_set", ...))
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class AdversarialSetWriter:
         Args:
           shard: its number.
           examples: for each of ``FIELDS`` an array of the examples at ``shard_range(shard)``:
-            images float32 [N, H, W, C] in [0, 1], text [N], and int64 or float32 [N].
+            images float32 [N, H, W, C] in [0, 1] or uint8, text [N], and int64 or float32 [N].
 
         Raises:
           InputError: the examples do not fit the schema.
@@ -124,8 +124,8 @@ class AdversarialSetWriter:
 
         Returns:
           The manifest as written: besides what was given ``image_shape``, ``class_names``,
-          ``source_split``, ``num_examples``, ``shard_size``, and ``shards``, the SHA-256 of each
-          shard by file name.
+          ``source_split``, ``num_examples``, ``shard_size``, and the SHA-256 of each file by name:
+          ``shards``, and ``files``, whatever else is there, such as what TFDS reads.
 
         Raises:
           InputError: shards are missing, or the manifest is of another kind.
@@ -139,11 +139,18 @@ class AdversarialSetWriter:
         if manifest.get("kind") != KIND:
             raise InputError(f"the manifest is of kind {manifest.get('kind')}; expected {KIND}.")
         self._layout.write_tfds_metadata(self._directory)
-        paths = self._layout.shard_paths(self._directory)
+        shards = self._layout.shard_paths(self._directory)
+        others = [
+            path
+            for path in sorted(self._directory.glob("[!.]*"))
+            if path not in shards and path.name != MANIFEST
+        ]
         complete = {
             **manifest,
+            "schema": SCHEMA,
             **self._layout.to_manifest(),
-            "shards": {path.name: fingerprint_path(path) for path in paths},
+            "shards": {path.name: fingerprint_path(path) for path in shards},
+            "files": {path.name: fingerprint_path(path) for path in others},
         }
         write_json(self._directory / MANIFEST, complete)
         (self._directory / _LAYOUT).unlink(missing_ok=True)

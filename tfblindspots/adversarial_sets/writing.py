@@ -7,11 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tfblindspots.adversarial_sets.writer import (
-    KIND,
-    AdversarialSetWriter,
-    require_no_finished_result,
-)
+from tfblindspots.adversarial_sets.schema import KIND
+from tfblindspots.adversarial_sets.writer import AdversarialSetWriter, require_no_finished_result
 from tfblindspots.artifacts import atomic_path, build_manifest, prepare_output_directory
 
 
@@ -25,7 +22,7 @@ def write_adversarial_set(
     directory: str | os.PathLike[str],
     examples: Mapping[str, np.ndarray] | _Fields,
     *,
-    model: str,
+    model: str | Mapping[str, Any],
     class_names: Sequence[str],
     source_split: str = "test",
     shard_size: int = 5000,
@@ -36,7 +33,8 @@ def write_adversarial_set(
       directory: of the set; new or empty.
       examples: an array for each of ``FIELDS``, by name: what ``find_adversarial_examples``
         returns.
-      model: name of the model that they were made for.
+      model: that they were made for: its name or, so that others can tell whether they have the
+        same, what ``Classifier.description`` says of it.
       class_names: names of its classes, by number.
       source_split: the split that the images come from; the set's split bears its name.
       shard_size: examples a file.
@@ -64,7 +62,7 @@ def write_adversarial_set(
         for shard in writer.missing_shards():
             first, last = writer.shard_range(shard)
             writer.write_shard(shard, {name: field[first:last] for name, field in fields.items()})
-        described = {"name": model}
+        described = {"name": model} if isinstance(model, str) else dict(model)
         return writer.finish(
             build_manifest(
                 KIND,

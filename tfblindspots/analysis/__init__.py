@@ -24,12 +24,26 @@ from tfblindspots.analysis.frame_bounds import (
     convolution_bounds,
     dense_bounds,
 )
+from tfblindspots.analysis.minimality import nearest_shares, sample_found
 from tfblindspots.analysis.model_checks import MODEL_SAMPLE, check_model
 from tfblindspots.analysis.network_bounds import LayerBounds, NetworkBounds, network_bounds
 from tfblindspots.analysis.noise import gaussian_noise
 from tfblindspots.analysis.quality_card import make_quality_card
 from tfblindspots.analysis.repeated import over_runs
 from tfblindspots.analysis.robust_accuracy import accuracy_at, robust_accuracy
+from tfblindspots.analysis.verification import (
+    Violation,
+    merged,
+    original_violations,
+    prediction_violations,
+    repeated_indices,
+    size_violations,
+    success_violations,
+    summary_differences,
+    target_violations,
+    value_violations,
+    warning_differences,
+)
 
 __all__ = [
     "MODEL_SAMPLE",
@@ -41,6 +55,7 @@ __all__ = [
     "LayerBounds",
     "NetworkBounds",
     "NetworkExpansion",
+    "Violation",
     "accuracy_at",
     "binary_metrics",
     "certified_distances",
@@ -56,15 +71,27 @@ __all__ = [
     "make_quality_card",
     "mean_cosine_similarity",
     "measure_expansion",
+    "merged",
     "moving_units",
+    "nearest_shares",
     "network_bounds",
+    "original_violations",
     "over_runs",
+    "prediction_violations",
     "random_directions",
+    "repeated_indices",
     "robust_accuracy",
+    "sample_found",
+    "size_violations",
     "spread_of",
+    "success_violations",
     "summarize_distortions",
+    "summary_differences",
+    "target_violations",
     "top_error_rate",
     "top_images",
     "unit_directions",
+    "value_violations",
+    "warning_differences",
     "whitened_directions",
 ]

@@ -9,10 +9,11 @@ from tfblindspots.artifacts.files import (
     to_json,
     write_json,
 )
-from tfblindspots.artifacts.manifest import MANIFEST, build_manifest, read_manifest
+from tfblindspots.artifacts.manifest import MANIFEST, SCHEMAS, build_manifest, read_manifest
 
 __all__ = [
     "MANIFEST",
+    "SCHEMAS",
     "atomic_path",
     "build_manifest",
     "fingerprint_arrays",

@@ -14,7 +14,8 @@ from tfblindspots.errors import InputError
 from tfblindspots.version import VERSION
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
+# The newest schema of each kind of result; of those that are not named here it is 1.
+SCHEMAS = {"adversarial_set": 2}
 _LIBRARIES = (
     "tensorflow",
     "keras",
@@ -49,7 +50,7 @@ def build_manifest(
       versions of libraries, and the most memory that the process has had, in MiB.
     """
     return {
-        "schema": SCHEMA,
+        "schema": SCHEMAS.get(kind, 1),
         "kind": kind,
         "version": VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -93,16 +94,17 @@ def read_manifest(directory: str | os.PathLike[str], kind: str) -> dict[str, Any
             "Rerun the command that makes it."
         )
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or not {"kind", "schema"} <= manifest.keys():
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
         raise InputError(f"{path} is not a manifest of tfblindspots; expected that of a {kind}.")
-    if manifest["kind"] != kind:
+    if manifest.get("kind") != kind:
         raise InputError(
-            f"{directory} holds a result of kind {manifest['kind']}; expected {kind}. Name a "
+            f"{directory} holds a result of kind {manifest.get('kind')}; expected {kind}. Name a "
             "directory of that kind."
         )
-    if manifest["schema"] > SCHEMA:
+    newest = SCHEMAS.get(kind, 1)
+    if manifest["schema"] > newest:
         raise InputError(
-            f"{directory} was written with manifest schema {manifest['schema']}; this version "
-            f"reads up to {SCHEMA}. Upgrade tfblindspots."
+            f"{directory} was written with schema {manifest['schema']} of {kind}; this version, "
+            f"{VERSION}, reads up to {newest}. Upgrade tfblindspots."
         )
     return manifest

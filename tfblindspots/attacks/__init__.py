@@ -1,8 +1,16 @@
 """Minimum-distortion attacks: objectives, success criteria, the search over c."""
 
 from tfblindspots.attacks.amplification import amplify, perturbation_sizes, rms_distortion
-from tfblindspots.attacks.attack import MISCLASSIFIED, find_adversarial_examples
-from tfblindspots.attacks.examples import SOLVERS, TARGETS, AdversarialExamples, AttackConfig
+from tfblindspots.attacks.attack import find_adversarial_examples
+from tfblindspots.attacks.eight_bit import judge_eight_bit
+from tfblindspots.attacks.examples import (
+    SOLVERS,
+    TARGETS,
+    AdversarialExamples,
+    AttackConfig,
+    FloatExamples,
+)
+from tfblindspots.attacks.float_attack import MISCLASSIFIED, find_float_examples
 
 __all__ = [
     "MISCLASSIFIED",
@@ -10,8 +18,11 @@ __all__ = [
     "TARGETS",
     "AdversarialExamples",
     "AttackConfig",
+    "FloatExamples",
     "amplify",
     "find_adversarial_examples",
+    "find_float_examples",
+    "judge_eight_bit",
     "perturbation_sizes",
     "rms_distortion",
 ]

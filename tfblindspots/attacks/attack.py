@@ -1,33 +1,15 @@
-"""The attack: images in, minimum-distortion adversarial images and what became of each out."""
+"""The attack: images in, minimum-distortion adversarial images, as floats and in 8 bits, out."""
 
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from tfblindspots.attacks import search_state
 from tfblindspots.attacks.amplification import perturbation_sizes
+from tfblindspots.attacks.eight_bit import find_eight_bit
 from tfblindspots.attacks.examples import AdversarialExamples, AttackConfig
-from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss
-from tfblindspots.attacks.passes import changed, search_all
-from tfblindspots.attacks.rolling_batch import Found, Images
-from tfblindspots.attacks.targets import choose_targets
-from tfblindspots.errors import InputError
-from tfblindspots.models import (
-    Classifier,
-    check_images,
-    check_labels,
-    predict_classes,
-    predict_logits,
-)
-
-MISCLASSIFIED = "already misclassified"
-_STATUSES = {
-    search_state.CONVERGED: "converged",
-    search_state.LIMIT: "evaluation limit",
-    search_state.NOT_FOUND: "no adversarial image found",
-    search_state.NOT_FINITE: "not finite",
-}
+from tfblindspots.attacks.float_attack import NOT_FOUND, find_float_examples
+from tfblindspots.data import from_uint8
+from tfblindspots.models import Classifier
 
 
 def find_adversarial_examples(
@@ -39,11 +21,11 @@ def find_adversarial_examples(
     indices: np.ndarray | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> AdversarialExamples:
-    """Finds the nearest adversarial image of each image (Szegedy et al. 2013, section 4.1).
+    """Finds the nearest adversarial image of each image, and the nearest of 8 bits beside it.
 
-    An image that the model misclassifies to begin with is returned as it is: distortion 0,
-    success 1, no evaluations. Where nothing is found the original is returned with success 0; one
-    whose logits or gradient are infinite is given up after that evaluation, status "not finite".
+    The first is that of ``find_float_examples`` (Szegedy et al. 2013, section 4.1), the second that
+    of ``find_eight_bit``. With ``bits=8`` in the configuration both are the second: ``image`` is
+    its float32, and ``prediction``, ``success`` and the sizes of the change are of that.
 
     Args:
       classifier: the model under attack.
@@ -58,82 +40,20 @@ def find_adversarial_examples(
       The examples, in the order of the images.
 
     Raises:
-      InputError: images or labels do not fit the model or each other, a class number as the target
-        is the true or predicted class of an image, or the model returns NaN for an image.
+      InputError: as ``find_float_examples``.
     """
-    check_images(classifier, images)
-    check_labels(classifier, labels)
-    labels = np.asarray(labels, np.int64)
-    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
-    if not np.issubdtype(indices.dtype, np.integer) or (indices < 0).any():
-        raise InputError(
-            f"indices are {indices.dtype} from {indices.min()}; expected whole numbers of at least "
-            "0, positions in the split."
+    found = find_float_examples(
+        classifier, images, labels, config, indices=indices, progress=progress
+    )
+    eight_bit = find_eight_bit(classifier, found, config)
+    if config.bits == 8:
+        image = from_uint8(eight_bit.image_uint8)
+        lost = (found.success == 1) & (eight_bit.success_uint8 == 0)
+        found = found._replace(
+            image=image,
+            prediction=eight_bit.prediction_uint8,
+            success=eight_bit.success_uint8,
+            status=np.where(lost, NOT_FOUND, found.status),
+            **perturbation_sizes(images, image),
         )
-    for what, values in (("labels", labels), ("indices", indices)):
-        if values.shape != (len(images),):
-            raise InputError(
-                f"there are {values.size} {what} for {len(images)} images; expected one each."
-            )
-    logits = predict_logits(classifier, images)
-    targets = choose_targets(config.target, logits, labels, indices, config.seed)
-    predictions = logits.argmax(axis=1)
-    attacked = np.flatnonzero(predictions == labels)
-    skipped = len(images) - len(attacked)
-
-    choices = targets.shape[1]
-    flat = images.reshape(len(images), -1)
-    rows = np.repeat(attacked, choices)
-    goal = Goal(labels[rows].astype(np.int32), targets[attacked].ravel().astype(np.int32))
-    margins, _ = margin_and_loss(tf.constant(logits[rows]), goal, tf.ones(len(rows)))
-    key = np.stack(
-        [np.full(len(rows), config.seed), indices[rows], np.zeros(len(rows), int)], axis=1
-    )
-    found, found_c = search_all(
-        classifier,
-        config,
-        Images(flat[rows], *goal, margins.numpy(), key, goal.label),
-        lambda done: progress(skipped + done // choices) if progress else None,
-    )
-    nearest, chosen = _nearest(found, flat[attacked], choices)
-
-    adversarial = flat.copy()
-    adversarial[attacked] = found.image[chosen]
-    # Images that are not attacked keep the one target drawn for them, of several none.
-    target = targets[:, 0].astype(np.int64) if choices == 1 else np.full(len(images), UNTARGETED)
-    target[attacked] = targets[attacked, nearest]
-    c = np.zeros(len(images), np.float32)
-    c[attacked] = found_c[chosen]
-    evaluations = np.zeros(len(images), np.int64)
-    evaluations[attacked] = found.evaluations.reshape(-1, choices).sum(axis=1)
-    status = np.full(len(images), MISCLASSIFIED, dtype=object)
-    status[attacked] = [_STATUSES[code] for code in found.status[chosen].tolist()]
-    # From here on everything that is claimed is computed from the pixels that are returned.
-    stored = adversarial.reshape(images.shape)
-    # A model that answers at random may change its mind on an image that was not attacked.
-    prediction = np.where(predictions != labels, predictions, predict_classes(classifier, stored))
-    success = np.where(target >= 0, prediction == target, prediction != labels)
-    success |= predictions != labels
-    return AdversarialExamples(
-        image=stored,
-        original=images,
-        label=labels,
-        original_prediction=predictions.astype(np.int64),
-        prediction=prediction,
-        target=target,
-        success=success.astype(np.int64),
-        index=indices.astype(np.int64),
-        c=c,
-        evaluations=evaluations,
-        status=status,
-        **perturbation_sizes(images, stored),
-    )
-
-
-def _nearest(found: Found, originals: np.ndarray, choices: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of the results for each image's classes, the nearest: its class's number, and its row."""
-    repeated = np.repeat(originals, choices, axis=0)
-    length = np.linalg.norm(found.image - repeated, axis=1)
-    length[~changed(found, repeated)] = np.inf
-    nearest = length.reshape(-1, choices).argmin(axis=1)
-    return nearest, np.arange(len(originals)) * choices + nearest
+    return AdversarialExamples(**found._asdict(), **eight_bit._asdict())

@@ -22,8 +22,8 @@ class AttackConfig:
         ``"untargeted"``: whichever other than the true one is nearest to reach;
         ``"most_likely"``, ``"least_likely"``: by the model's logits, other than the true one;
         ``"all"``: every other class in turn, the nearest result is kept; or a class number.
-      norm: of the perturbation r that is minimised. ``"squared_l2"``: c ||r||^2 + loss;
-        ``"l2"``: c |r| + loss, as the paper writes it (section 4.1).
+      norm: of the perturbation r that is minimised. ``"squared_l2"``: ``c |r|^2 + loss``;
+        ``"l2"``: ``c |r| + loss``, as the paper writes it (section 4.1).
       solver: ``"lbfgs"``: this project's batched box-constrained L-BFGS; ``"tfp"``:
         ``tfp.optimizer.lbfgs_minimize`` with the box by clipping, to compare with.
       effort: of ``"lbfgs"``: ``"fast"``, for training with adversarial examples; ``"standard"``;
@@ -37,6 +37,8 @@ class AttackConfig:
       seed: of random targets and noisy starts.
       xla: compile the model with XLA. None: where it was measured to help, that is everywhere but
         for convolutions on a CPU.
+      bits: None: the images are floats, each with an 8-bit image beside it. 8: what is sought, and
+        what ``image`` holds, is the nearest 8-bit image; more is spent on it.
     """
 
     target: str = "random"
@@ -47,6 +49,7 @@ class AttackConfig:
     max_evaluations: int | None = None
     seed: int = 0
     xla: bool | None = None
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         """Rejects what is not on the lists above."""
@@ -62,6 +65,8 @@ class AttackConfig:
             raise InputError(f"solver is {self.solver!r}; expected {' or '.join(SOLVERS)}.")
         if self.effort not in EFFORTS:
             raise InputError(f"effort is {self.effort!r}; expected {', '.join(EFFORTS)}.")
+        if self.bits not in (None, 8):
+            raise InputError(f"bits is {self.bits!r}; expected 8, or None for floats.")
         for name, lowest in (("batch_size", 1), ("max_evaluations", 10), ("seed", 0)):
             value = getattr(self, name)
             if value is None and name != "seed":
@@ -72,8 +77,8 @@ class AttackConfig:
                 )
 
 
-class AdversarialExamples(NamedTuple):
-    """N attacked images; the fields are those of an adversarial set."""
+class FloatExamples(NamedTuple):
+    """N attacked images whose pixels are any numbers in [0, 1]."""
 
     image: np.ndarray  # float32 [N, H, W, C] in [0, 1]: adversarial; the original where none found
     original: np.ndarray  # float32 [N, H, W, C] in [0, 1]: the array that was given
@@ -90,3 +95,39 @@ class AdversarialExamples(NamedTuple):
     linf: np.ndarray  # float32 [N]: largest change of a pixel
     evaluations: np.ndarray  # int64 [N]: evaluations of the model spent on it, over all its classes
     status: np.ndarray  # str [N]: why the search ended
+
+
+class EightBitExamples(NamedTuple):
+    """What 8-bit images, one for each of N attacked images, come to."""
+
+    # uint8 [N, H, W, C]: adversarial; the rounded original where none was found
+    image_uint8: np.ndarray
+    prediction_uint8: np.ndarray  # int64 [N]: the model's class of image_uint8 / 255
+    success_uint8: np.ndarray  # int64 [N], 0 or 1: recomputed on image_uint8 as stored
+    distortion_uint8: np.ndarray  # float32 [N]: root mean square of image_uint8 / 255 - original
+
+
+class AdversarialExamples(NamedTuple):
+    """N attacked images with their 8-bit companions; the fields are those of an adversarial set.
+
+    They are those of ``FloatExamples`` and ``EightBitExamples``, in a set's order.
+    """
+
+    image: np.ndarray
+    original: np.ndarray
+    image_uint8: np.ndarray
+    label: np.ndarray
+    original_prediction: np.ndarray
+    prediction: np.ndarray
+    target: np.ndarray
+    success: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]
+    c: np.ndarray
+    distortion: np.ndarray
+    l2: np.ndarray
+    linf: np.ndarray
+    prediction_uint8: np.ndarray
+    success_uint8: np.ndarray
+    distortion_uint8: np.ndarray
+    evaluations: np.ndarray
+    status: np.ndarray

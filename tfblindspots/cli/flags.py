@@ -76,13 +76,18 @@ def define_only_class_flag() -> None:
 
 def define_model_flag() -> None:
     """``--saved_model``, and the flags of ``define_model_interface_flags``."""
+    define_saved_model_flag()
+    define_model_interface_flags()
+
+
+def define_saved_model_flag() -> None:
+    """``--saved_model``."""
     _define(
         flags.DEFINE_string,
         "saved_model",
         None,
         "model: SavedModel directory, .keras or .h5 file",
     )
-    define_model_interface_flags()
 
 
 def define_model_interface_flags() -> None:
@@ -165,6 +170,16 @@ def define_sets_flag() -> None:
     )
 
 
+def define_set_flag() -> None:
+    """``--adversarial_set``."""
+    _define(
+        flags.DEFINE_string,
+        "adversarial_set",
+        None,
+        "directory of an adversarial set, as scripts/attack.py writes it",
+    )
+
+
 def define_amplification_flag(text: str) -> None:
     """``--amplify_to``, whose help is ``text``."""
     _define(flags.DEFINE_float, "amplify_to", None, text, lower_bound=1e-6)
@@ -184,6 +199,18 @@ def define_tensorboard_flag(what: str) -> None:
         f"write {what} for TensorBoard, too, into this directory; new or empty. See them with "
         "tensorboard --logdir=DIRECTORY, or of the directory above to see several runs (needs "
         "the extra tensorboard)",
+    )
+
+
+def define_export_flag() -> None:
+    """``--export``."""
+    _define(
+        flags.DEFINE_enum,
+        "export",
+        None,
+        ["npz"],
+        "also write the set in this form, for Python without TensorFlow; npz: examples.npz in the "
+        "set's directory, which numpy.load reads",
     )
 
 
@@ -266,14 +293,9 @@ def _define_image_size_flag() -> None:
 
 def _define_choice(name: str, choices: Sequence[str], text: str) -> None:
     """A flag that takes one of ``choices``, by default the first."""
-    _define(
-        lambda name, default, text: flags.DEFINE_enum(name, default, choices, text),
-        name,
-        choices[0],
-        text,
-    )
+    _define(flags.DEFINE_enum, name, choices[0], choices, text)
 
 
-def _define(define: Callable[..., Any], name: str, default: Any, text: str, **limits: Any) -> None:
+def _define(define: Callable[..., Any], name: str, *arguments: Any, **limits: Any) -> None:
     if name not in flags.FLAGS:
-        define(name, default, text, **limits)
+        define(name, *arguments, **limits)

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from tfblindspots.models import Classifier, ModelInterface
 
 
-def load_dataset_from_flags(split: str) -> "ImageDataset":
+def load_dataset_from_flags(split: str, name: str | None = None) -> "ImageDataset":
     """``split`` of what ``--dataset`` names, as its companion flags say.
+
+    Args:
+      split: in the split syntax of TFDS.
+      name: of the dataset where ``--dataset`` is not given.
 
     Raises:
       InputError: as ``load_dataset``, or ``--image_size`` is not one or two numbers, or a class is
@@ -23,8 +27,10 @@ def load_dataset_from_flags(split: str) -> "ImageDataset":
     from tfblindspots.data import load_dataset, one_against_rest, only_class
 
     values = flags.FLAGS
+    named = values.dataset or name
+    assert named, "one of the two is given"
     dataset = load_dataset(
-        values.dataset,
+        named,
         split,
         values.data_dir,
         image_size=image_size_from_flags(),

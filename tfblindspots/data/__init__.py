@@ -1,7 +1,16 @@
 """Named datasets as images in [0, 1] and labels: digits, anything in TensorFlow Datasets."""
 
 from tfblindspots.data.dataset import ImageDataset
+from tfblindspots.data.eight_bit import from_uint8, round_to_uint8
 from tfblindspots.data.one_against_rest import one_against_rest, only_class
 from tfblindspots.data.registry import DATASETS, load_dataset
 
-__all__ = ["DATASETS", "ImageDataset", "load_dataset", "one_against_rest", "only_class"]
+__all__ = [
+    "DATASETS",
+    "ImageDataset",
+    "from_uint8",
+    "load_dataset",
+    "one_against_rest",
+    "only_class",
+    "round_to_uint8",
+]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tfblindspots.data.eight_bit import from_uint8
 from tfblindspots.data.framing import Framing
 from tfblindspots.errors import InputError
 
@@ -69,4 +70,4 @@ def _unit_range(dataset: str, batch: np.ndarray, framing: Framing | None) -> np.
     if not eight_bit:
         return np.clip(batch, 0, 1, dtype=np.float32)
     # Rounding in the scaling may leave the range by less than one part in a million.
-    return np.clip(np.divide(batch, np.float32(255), dtype=np.float32), 0, 1)
+    return np.clip(from_uint8(batch), 0, 1)

@@ -26,10 +26,13 @@ from tfblindspots.experiments.set_board import SetBoard
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
+from tfblindspots.experiments.verification import Verification, verify_adversarial_set
+from tfblindspots.experiments.verification_sources import Check
 
 __all__ = [
     "EXPERIMENTS",
     "NETWORKS",
+    "Check",
     "FrameBoundPenaltiesConfig",
     "ImportConfig",
     "PicturesConfig",
@@ -41,6 +44,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingSetsConfig",
     "UnitsConfig",
+    "Verification",
     "build_network",
     "coherence_table",
     "compare_frame_bound_penalties",
@@ -63,4 +67,5 @@ __all__ = [
     "train_network",
     "train_quocnet",
     "train_with_pools",
+    "verify_adversarial_set",
 ]

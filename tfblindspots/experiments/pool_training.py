@@ -253,10 +253,11 @@ def _export(
     if count:
         examples = pool.examples(train_set.images, train_set.labels, train_set.indices)
         still = float(examples.success.mean())
+        hidden = {} if pool.place == IMAGES else {"layer": pool.place}
         write_adversarial_set(
             directory / pool.place,
             examples,
-            model=pool.model,
+            model={"name": pool.model, **hidden},
             class_names=train_set.class_names,
             source_split=train_set.source_split,
         )

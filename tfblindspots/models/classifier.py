@@ -88,7 +88,19 @@ def _compiled_logits(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]
 def predict_classes(
     classifier: Classifier, images: np.ndarray, batch_size: int | None = None
 ) -> np.ndarray:
-    """The class with the largest logit, int64 [N]; arguments and errors as ``predict_logits``."""
+    """The class with the largest logit.
+
+    Args:
+      classifier: the model.
+      images: float32 [N, H, W, C], as for ``predict_logits``.
+      batch_size: images at a time, as for ``predict_logits``.
+
+    Returns:
+      int64 [N].
+
+    Raises:
+      InputError: as ``predict_logits``.
+    """
     return predict_logits(classifier, images, batch_size).argmax(axis=1).astype(np.int64)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,25 @@ class ModelInterface:
             for name, value in dataclasses.asdict(self).items()
             if name in names and value != getattr(default, name)
         }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "ModelInterface":
+        """The interface of a classifier whose ``settings`` a manifest holds.
+
+        Raises:
+          InputError: it holds others.
+        """
+        unknown = settings.keys() - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise InputError(
+                f"the model's settings hold {', '.join(sorted(unknown))}; expected those of this "
+                "version. Upgrade tfblindspots."
+            )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in settings.items()
+        }
+        return cls(**values)
 
     def image_shape(self, declared: tuple[int | None, ...], name: str) -> tuple[int, int, int]:
         """Height, width and channels of the images that a model takes.

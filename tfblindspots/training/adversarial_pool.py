@@ -17,10 +17,12 @@ import tensorflow as tf
 from tfblindspots.attacks import (
     AdversarialExamples,
     AttackConfig,
-    find_adversarial_examples,
+    find_float_examples,
+    judge_eight_bit,
     perturbation_sizes,
     rms_distortion,
 )
+from tfblindspots.data import round_to_uint8
 from tfblindspots.errors import InputError
 from tfblindspots.models import predict_classes
 from tfblindspots.training.layer_chain import IMAGES, LayerChain
@@ -118,7 +120,7 @@ class AdversarialPool:
         attack = AttackConfig(
             target="untargeted", effort="fast", max_evaluations=self.config.max_evaluations
         )
-        found = find_adversarial_examples(self._classifier, originals, labels[chosen], attack)
+        found = find_float_examples(self._classifier, originals, labels[chosen], attack)
         self.evaluations += int(found.evaluations.sum())
         good = np.flatnonzero((found.success == 1) & (found.distortion > 0))
         self.made += good.size
@@ -170,7 +172,8 @@ class AdversarialPool:
 
         Returns:
           The pool's examples. Where the network has since learnt one, ``success`` is 0. ``c``,
-          ``evaluations`` and ``status`` are of the search that found it, before it was scaled.
+          ``evaluations`` and ``status`` are of the search that found it, before it was scaled;
+          ``image_uint8`` is ``image``, rounded.
         """
         count = int(self.count.numpy())
         rows = self._rows.numpy()[:count]
@@ -178,17 +181,23 @@ class AdversarialPool:
         change = self._changes.numpy()[:count].reshape(original.shape)
         image = np.clip(original + change, 0, 1)
         label = labels[rows]
+        target = np.full(count, -1, np.int64)
         before, after = (predict_classes(self._classifier, x) for x in (original, image))
+        # Far beyond the boundary, where plain rounding hardly matters.
+        eight_bit = judge_eight_bit(
+            self._classifier, round_to_uint8(image), original, label, target, before
+        )
         return AdversarialExamples(
             image=image,
             original=original,
             label=label,
             original_prediction=before,
             prediction=after,
-            target=np.full(count, -1, np.int64),
+            target=target,
             success=(after != label).astype(np.int64),
             index=indices[rows].astype(np.int64),
             **perturbation_sizes(original, image),
+            **eight_bit._asdict(),
             **{name: values[:count] for name, values in self._notes.items()},
         )
 
@@ -225,10 +234,16 @@ def _check_place(chain: LayerChain, place: str) -> None:
 def make_pools(
     chain: LayerChain, layers: Sequence[str], config: PoolConfig, count: int
 ) -> list[AdversarialPool]:
-    """Empty pools of some layers; arguments and errors as ``AdversarialPool``.
+    """Empty pools of some layers.
+
+    Args:
+      chain: the network, cut at its layers.
+      layers: names of the places that get a pool each.
+      config: of every pool.
+      count: of the training images; a pool has at most as many examples.
 
     Raises:
-      InputError: all together they would not fit in memory.
+      InputError: as ``AdversarialPool``, or all together they would not fit in memory.
     """
     for place in layers:
         _check_place(chain, place)

@@ -1,0 +1,73 @@
+"""An adversarial set as one file that NumPy reads."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfblindspots.adversarial_sets.reader import read_adversarial_set
+from tfblindspots.artifacts import atomic_path, to_json
+from tfblindspots.errors import InputError, first_line
+
+# Its name, where it lies beside the shards.
+NPZ = "examples.npz"
+
+
+def export_npz(
+    directory: str | os.PathLike[str], path: str | os.PathLike[str] | None = None
+) -> Path:
+    """Writes a set as a ``.npz`` file, which ``numpy.load`` reads without unpickling anything.
+
+    Besides an array for each field, by its name, with texts of fixed width, it holds
+    ``class_names`` and ``manifest``, the text of ``manifest.json``.
+
+    Args:
+      directory: of the set.
+      path: of the file, replaced when it is there; None: ``examples.npz`` in the set's directory.
+
+    Returns:
+      The file's path.
+
+    Raises:
+      InputError: as ``read_adversarial_set``, or the path has another suffix.
+    """
+    path = Path(directory) / NPZ if path is None else Path(path)
+    if path.suffix != ".npz":
+        raise InputError(f"file {path} would be a .npz file; give it a name that says so.")
+    adversarial_set = read_adversarial_set(directory)
+    arrays = _arrays(adversarial_set.examples) | {
+        "class_names": np.array(adversarial_set.manifest["class_names"], np.str_),
+        "manifest": np.array(to_json(adversarial_set.manifest)),
+    }
+    # Given a name, NumPy would append its own suffix to a temporary one.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    return path
+
+
+def npz_problem(path: Path, examples: Mapping[str, np.ndarray]) -> str | None:
+    """In what an exported file differs from the examples of its set; None where it does not.
+
+    Args:
+      path: of the file, which is there.
+      examples: of the whole set.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for name, values in _arrays(examples).items():
+                if name not in arrays:
+                    return f"lacks {name}"
+                if not np.array_equal(arrays[name], values):
+                    return f"holds another {name} than the shards"
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        return f"cannot be read ({first_line(error)})"
+    return None
+
+
+def _arrays(examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        name: values.astype(np.str_) if values.dtype == object else values
+        for name, values in examples.items()
+    }

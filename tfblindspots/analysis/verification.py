@@ -1,0 +1,280 @@
+"""Whether what a set says of its examples follows from their pixels, their images and their model.
+
+Every function compares the fields of some examples with what it computes anew, and returns what
+does not hold.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfblindspots.adversarial_sets import fields_of, out_of_range, range_text
+from tfblindspots.analysis.distortions import summarize_distortions
+from tfblindspots.analysis.quality_card import make_quality_card
+from tfblindspots.data import from_uint8
+from tfblindspots.models import Classifier, predict_classes
+
+# Of one claim, so many examples are described.
+_DESCRIBED = 5
+# Sizes are stored as float32, of which this is more than the rounding of some operations.
+_TOLERANCE = 1e-6
+# Parts of a summary that measure the attack, not the examples.
+_UNREPEATABLE = ("seconds", "images_per_second")
+
+Examples = Mapping[str, np.ndarray]
+
+
+class Violation(NamedTuple):
+    """Examples of which one claim does not hold."""
+
+    claim: str  # what is claimed: the field's name
+    numbers: np.ndarray  # int64 [M]: the examples' positions among those that were given
+    texts: tuple[str, ...]  # what is wrong with the first few
+
+    def of(self, numbers: np.ndarray) -> "Violation":
+        """The same, of examples that are numbered as ``numbers`` [N] says."""
+        return self._replace(numbers=numbers[self.numbers])
+
+
+def merged(violations: Iterable[Violation]) -> list[Violation]:
+    """One violation a claim, of those of several parts of a set."""
+    parts: dict[str, list[Violation]] = {}
+    for violation in violations:
+        parts.setdefault(violation.claim, []).append(violation)
+    return [
+        Violation(
+            claim,
+            np.concatenate([part.numbers for part in same]),
+            tuple(text for part in same for text in part.texts)[:_DESCRIBED],
+        )
+        for claim, same in parts.items()
+    ]
+
+
+def value_violations(examples: Examples, schema: int, num_classes: int) -> list[Violation]:
+    """Values that are not finite or out of their field's range: pixels outside of the box, ...
+
+    Args:
+      examples: the fields of a set, by name.
+      schema: of the set.
+      num_classes: of its model.
+    """
+    return _kept(
+        _violation(
+            field.name,
+            np.any(out_of_range(field, values, num_classes).reshape(len(values), -1), axis=1),
+            lambda i, field=field, values=values: (  # type: ignore[misc]
+                f"{field.name} is {_shown(values[i])}; expected values "
+                f"{range_text(field, num_classes)}"
+            ),
+        )
+        for field in fields_of(schema)
+        for values in [examples[field.name]]
+    )
+
+
+def original_violations(
+    examples: Examples, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
+) -> list[Violation]:
+    """Originals and labels that are not those of the dataset.
+
+    Args:
+      examples: the fields of a set, by name.
+      images: of the dataset, float32 [D, H, W, C].
+      labels: theirs, int64 [D].
+      indices: their positions in the source split, int64 [D].
+    """
+    order = np.argsort(indices)
+    found = np.searchsorted(indices, examples["index"], sorter=order)
+    rows = order[np.minimum(found, len(order) - 1)]
+    absent = indices[rows] != examples["index"]
+    original, label = examples["original"], examples["label"]
+    expected = images[rows]
+    changed = ~absent & (original != expected).reshape(len(original), -1).any(axis=1)
+    return _kept(
+        [
+            _violation("index", absent, lambda i: "the dataset has no image of this index"),
+            _violation(
+                "original",
+                changed,
+                lambda i: (
+                    "original differs from the dataset's image by up to "
+                    f"{np.abs(original[i] - expected[i]).max():.3g}"
+                ),
+            ),
+            _compared("label", label, np.where(absent, label, labels[rows]), "in the dataset"),
+        ]
+    )
+
+
+def prediction_violations(examples: Examples, classifier: Classifier) -> list[Violation]:
+    """Classes that are not those which the model gives to the images as they are stored.
+
+    Args:
+      examples: the fields of a set, by name.
+      classifier: its model.
+    """
+    images = {
+        "original_prediction": examples["original"],
+        "prediction": examples["image"],
+    }
+    if "image_uint8" in examples:
+        images["prediction_uint8"] = from_uint8(examples["image_uint8"])
+    return _kept(
+        _compared(name, examples[name], predict_classes(classifier, stored), "by the model")
+        for name, stored in images.items()
+    )
+
+
+def success_violations(examples: Examples) -> list[Violation]:
+    """Successes, and failures, that the stored classes contradict.
+
+    Success is the target's class, or any but the true one where nothing was aimed at: because the
+    attack is untargeted, or the image was misclassified to begin with.
+
+    Args:
+      examples: the fields of a set, by name.
+    """
+    label, target = examples["label"], examples["target"]
+    aimed = (target >= 0) & (examples["original_prediction"] == label)
+    violations = []
+    for suffix in ("", "_uint8"):
+        if f"success{suffix}" in examples:
+            prediction = examples[f"prediction{suffix}"]
+            success = np.where(aimed, prediction == target, prediction != label)
+            violations.append(
+                _compared(f"success{suffix}", examples[f"success{suffix}"], success, "by the class")
+            )
+    return _kept(violations)
+
+
+def size_violations(examples: Examples) -> list[Violation]:
+    """Sizes of perturbations that are not those of the pixels, by more than float32's rounding.
+
+    Args:
+      examples: the fields of a set, by name.
+    """
+    count = len(examples["original"])
+    original = examples["original"].reshape(count, -1).astype(np.float64)
+    change = examples["image"].reshape(count, -1) - original
+    square = np.einsum("ij,ij->i", change, change)
+    sizes = {
+        "distortion": np.sqrt(square / change.shape[1]),
+        "l2": np.sqrt(square),
+        "linf": np.abs(change, out=change).max(axis=1),
+    }
+    if "image_uint8" in examples:
+        change = np.subtract(
+            from_uint8(examples["image_uint8"]).reshape(count, -1), original, out=change
+        )
+        square = np.einsum("ij,ij->i", change, change)
+        sizes["distortion_uint8"] = np.sqrt(square / change.shape[1])
+    return _kept(
+        _violation(
+            name,
+            ~np.isclose(examples[name], size, rtol=_TOLERANCE, atol=np.finfo(np.float32).tiny),
+            lambda i, name=name, size=size: (  # type: ignore[misc]
+                f"{name} is {examples[name][i]:.7g}; recomputed from the pixels: {size[i]:.7g}"
+            ),
+        )
+        for name, size in sizes.items()
+    )
+
+
+def target_violations(examples: Examples, attack: str) -> list[Violation]:
+    """Targets that an attack does not have.
+
+    Args:
+      examples: the fields of a set, by name.
+      attack: the ``target`` of its `AttackConfig`.
+    """
+    target = examples["target"]
+    if attack == "untargeted":
+        wrong = target != -1
+    elif attack.isdecimal():
+        wrong = target != int(attack)
+    else:
+        # -1 where no class was left, or for want of a nearest one.
+        attacked = examples["original_prediction"] == examples["label"]
+        wrong = attacked & (target == examples["label"])
+    return _kept(
+        [_violation("target", wrong, lambda i: f"target is {target[i]} with the attack {attack}")]
+    )
+
+
+def repeated_indices(examples: Examples) -> list[Violation]:
+    """Examples of an image that another one before them is of.
+
+    Args:
+      examples: the fields of a set, by name.
+    """
+    index = examples["index"]
+    repeated = np.ones(len(index), bool)
+    repeated[np.unique(index, return_index=True)[1]] = False
+    return _kept(
+        [_violation("index", repeated, lambda i: f"index {index[i]} is that of an earlier example")]
+    )
+
+
+def summary_differences(examples: Examples, summary: Mapping[str, Any]) -> list[str]:
+    """What of a manifest's summary does not follow from the examples, a line each.
+
+    Args:
+      examples: the fields of a set, by name.
+      summary: what ``summarize_distortions`` gave.
+    """
+    found = summarize_distortions(examples, seconds=1.0)
+    # A summary of another version may have other parts.
+    return [
+        f"summary: {name} is {summary[name]}; recomputed {found[name]}"
+        for name in summary
+        if name in found and name not in _UNREPEATABLE and not _same(summary[name], found[name])
+    ]
+
+
+def warning_differences(examples: Examples, card: Mapping[str, Any]) -> list[str]:
+    """What of a quality card's warnings does not follow from the examples and its own checks.
+
+    Args:
+      examples: the fields of a set, by name.
+      card: what ``make_quality_card`` gave.
+    """
+    given, found = (
+        {warning["id"]: warning["count"] for warning in some["warnings"]}
+        for some in (card, make_quality_card(examples, card["checks"]))
+    )
+    return [
+        f"quality card: {name} of {given.get(name, 0)} examples; recomputed {found.get(name, 0)}"
+        for name in sorted(given.keys() | found.keys())
+        if given.get(name) != found.get(name)
+    ]
+
+
+def _same(claimed: Any, found: Any) -> bool:
+    """Equal, numbers but for rounding in another order of adding."""
+    if isinstance(claimed, Mapping) and isinstance(found, Mapping):
+        return claimed.keys() == found.keys() and all(_same(claimed[k], found[k]) for k in found)
+    if isinstance(claimed, int | float) and isinstance(found, int | float):
+        return bool(np.isclose(claimed, found, rtol=1e-9, atol=0))
+    return bool(claimed == found)
+
+
+def _compared(claim: str, claimed: np.ndarray, found: np.ndarray, where: str) -> Violation:
+    return _violation(
+        claim, claimed != found, lambda i: f"{claim} is {claimed[i]}; {where} it is {int(found[i])}"
+    )
+
+
+def _violation(claim: str, wrong: np.ndarray, describe: Callable[[int], str]) -> Violation:
+    numbers = np.flatnonzero(wrong)
+    return Violation(claim, numbers, tuple(describe(int(i)) for i in numbers[:_DESCRIBED]))
+
+
+def _kept(violations: Iterable[Violation]) -> list[Violation]:
+    return [violation for violation in violations if violation.numbers.size]
+
+
+def _shown(value: np.ndarray) -> str:
+    """A number, or the ends of an image's."""
+    return f"{value:g}" if value.ndim == 0 else f"{value.min():g} to {value.max():g}"

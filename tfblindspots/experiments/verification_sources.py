@@ -1,0 +1,127 @@
+"""The model and the dataset that a set names: whether what is at hand are these."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tfblindspots.adversarial_sets import Layout
+from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
+from tfblindspots.models import Classifier, ModelInterface
+
+HOLDS, FAILS = "holds", "fails"
+UNCHECKED, LEFT_OUT = "not checked", "left out"
+
+LoadModel = Callable[[ModelInterface], Classifier]
+LoadDataset = Callable[[str | None, str], ImageDataset | None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What became of one kind of claim.
+
+    Attributes:
+      name: what was checked.
+      outcome: ``"holds"``; ``"fails"``; ``"not checked"``, though the set claims it; or ``"left
+        out"``, since the set does not claim it or nobody asked.
+      text: one line.
+      problems: what is wrong, a line each.
+    """
+
+    name: str
+    outcome: str
+    text: str
+    problems: tuple[str, ...] = ()
+
+
+def the_model(
+    manifest: Mapping[str, Any], layout: Layout, load: LoadModel | None
+) -> tuple[Classifier | None, Check]:
+    """The set's model, None where there is none to compare with, and whether it is this one.
+
+    Args:
+      manifest: of the set.
+      layout: of the set.
+      load: loads the model at hand, used as the manifest says; None to leave that out.
+    """
+
+    def check(outcome: str, text: str) -> Check:
+        return Check("model", outcome, text)
+
+    if load is None:
+        return None, check(LEFT_OUT, "as asked; so are the predictions")
+    named = manifest.get("model", {})
+    if "layer" in named:
+        text = f"the images are outputs of {named['name']}'s layer {named['layer']}"
+        return None, check(UNCHECKED, f"{text}, which a whole model does not take")
+    try:
+        model = load(ModelInterface.from_settings(named.get("settings", {})))
+    except InputError as error:
+        return None, check(FAILS, str(error))
+    if model.image_shape != layout.image_shape or model.num_classes != len(layout.class_names):
+        return None, check(
+            FAILS,
+            f"the set was made for another model, {named.get('name')}: its images are "
+            f"{list(layout.image_shape)} of {len(layout.class_names)} classes, those of "
+            f"{model.name} are {list(model.image_shape)} of {model.num_classes}",
+        )
+    if "fingerprint" not in named:
+        text = f"the set names {named.get('name')} without a fingerprint; compared with"
+        return model, check(LEFT_OUT, f"{text} {model.name}")
+    there, here = named["fingerprint"], model.fingerprint
+    if there == here:
+        return model, check(HOLDS, f"{model.name} is the one that was attacked ({here[:12]})")
+    prints = f"{there[:12]} there, {here[:12]} here"
+    if model.name == named["name"]:
+        return None, check(
+            FAILS,
+            f"{model.name} is not the one that was attacked, though of the same name ({prints}): "
+            "it was trained or exported again, or is of other data",
+        )
+    return None, check(
+        FAILS, f"the set was made for another model, {named['name']}, not {model.name} ({prints})"
+    )
+
+
+def the_dataset(
+    manifest: Mapping[str, Any], layout: Layout, load: LoadDataset | None
+) -> tuple[ImageDataset | None, Check]:
+    """The set's dataset, None where there is none to compare with, and whether it is this one.
+
+    Args:
+      manifest: of the set.
+      layout: of the set.
+      load: loads the dataset at hand; None to leave that out.
+    """
+
+    def check(outcome: str, text: str) -> Check:
+        return Check("dataset", outcome, text)
+
+    if load is None:
+        return None, check(LEFT_OUT, "as asked; so are the originals")
+    name, split = manifest.get("dataset"), manifest.get("split", layout.source_split)
+    try:
+        dataset = load(name, split)
+    except InputError as error:
+        return None, check(UNCHECKED, f"{name} {split} is not to be had: {error}")
+    if dataset is None:
+        return None, check(LEFT_OUT, "the set does not say which it was made of")
+    shape = dataset.images.shape[1:]
+    if shape != layout.image_shape:
+        return None, check(
+            FAILS,
+            f"images of {dataset.name} are {list(shape)}, those of the set "
+            f"{list(layout.image_shape)}; give the flags that the attack was given, such as "
+            "--image_size",
+        )
+    there = manifest.get("inputs", {}).get("dataset", {}).get("fingerprint")
+    text = f"{dataset.name} {dataset.split}"
+    if there is None or dataset.split != split:
+        return dataset, check(LEFT_OUT, f"no fingerprint to compare {text} with")
+    if there != dataset.fingerprint:
+        return dataset, check(
+            FAILS,
+            f"{text} is not what was attacked, {name} {split} ({there[:12]} there, "
+            f"{dataset.fingerprint[:12]} here): other images, labels or flags",
+        )
+    return dataset, check(HOLDS, f"{text} is what was attacked ({there[:12]})")
