@@ -82,15 +82,23 @@ flags.DEFINE_enum(
 )
 cli.define_seed_flag()
 cli.define_export_flag()
+cli.define_tensorboard_flag("pictures, histograms and the Embedding Projector's files")
+flags.DEFINE_string(
+    "projector_layer",
+    None,
+    "layer whose activations --tensorboard_dir's Embedding Projector shows (default: the one "
+    "before the last, and the logits where the model does not give its layers)",
+)
 
 
 def main() -> None:
     """Attacks, writes, prints."""
     from tfblindspots.adversarial_sets import export_npz
     from tfblindspots.attacks import AttackConfig
-    from tfblindspots.experiments import make_adversarial_set, target_by_name
+    from tfblindspots.experiments import SetBoard, make_adversarial_set, target_by_name
     from tfblindspots.reports import quality_card_lines
 
+    tensorboard_dir = cli.tensorboard_dir_from_flags()
     dataset = cli.load_dataset_from_flags(FLAGS.split or "test")
     config = AttackConfig(
         target=target_by_name(FLAGS.target, dataset),
@@ -102,8 +110,19 @@ def main() -> None:
         seed=FLAGS.seed,
         xla={"auto": None, "on": True, "off": False}[FLAGS.xla],
     )
+    classifier = cli.load_classifier_from_flags()
+    board = None
+    if tensorboard_dir is not None:
+        board = SetBoard(
+            tensorboard_dir,
+            FLAGS.saved_model,
+            classifier,
+            layer=FLAGS.projector_layer,
+            interface=cli.interface_from_flags(),
+            seed=FLAGS.seed,
+        )
     manifest = make_adversarial_set(
-        cli.load_classifier_from_flags(),
+        classifier,
         dataset,
         config,
         FLAGS.output_dir,
@@ -116,6 +135,9 @@ def main() -> None:
     print(f"adversarial set: {FLAGS.output_dir}")
     if FLAGS.export == "npz":
         print(f"arrays: {export_npz(FLAGS.output_dir)}")
+    if board is not None:
+        board.show(FLAGS.output_dir)
+        print(f"TensorBoard: tensorboard --logdir={tensorboard_dir}")
 
 
 if __name__ == "__main__":

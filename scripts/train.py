@@ -22,6 +22,7 @@ cli.define_dataset_flags(split="train", what="images to train and test on")
 cli.define_test_split_flag()
 cli.define_output_flag("the SavedModel")
 cli.define_seed_flag()
+cli.define_tensorboard_flag("curves and pictures")
 flags.DEFINE_integer(
     "max_iterations",
     None,
@@ -42,11 +43,13 @@ def main() -> None:
     from tfblindspots.experiments import TrainingConfig, train_network
     from tfblindspots.reports import formatting
 
+    tensorboard_dir = cli.tensorboard_dir_from_flags()
     manifest = train_network(
         TrainingConfig(FLAGS.model, FLAGS.seed, FLAGS.max_iterations, FLAGS.frame_bound_penalty),
         cli.load_dataset_from_flags(FLAGS.split or "train"),
         cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,
+        tensorboard_dir=tensorboard_dir,
         progress=cli.on_terminal(),
     )
     print(
@@ -57,6 +60,8 @@ def main() -> None:
     for name in ("train", "test"):
         print(formatting.error_line(name, manifest[f"{name}_error"]))
     print(f"SavedModel: {FLAGS.output_dir}")
+    if tensorboard_dir is not None:
+        print(f"TensorBoard: tensorboard --logdir={tensorboard_dir}")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ flags.DEFINE_integer(
 cli.define_num_examples_flag()
 cli.define_output_flag("the network, its pools and results")
 cli.define_seed_flag()
+cli.define_tensorboard_flag("curves and pictures")
 
 
 def main() -> None:
@@ -61,6 +62,7 @@ def main() -> None:
     from tfblindspots.reports import formatting
     from tfblindspots.training import PoolConfig, Regularization
 
+    tensorboard_dir = cli.tensorboard_dir_from_flags()
     results = train_with_pools(
         PoolTrainingConfig(
             model=FLAGS.model,
@@ -82,6 +84,7 @@ def main() -> None:
         cli.load_dataset_from_flags(FLAGS.split or "train"),
         cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,
+        tensorboard_dir=tensorboard_dir,
         progress=cli.on_terminal(),
     )
     print(
@@ -101,6 +104,8 @@ def main() -> None:
             f"{pool['made']:,} made, {pool['evaluations_per_step']:.0f} evaluations a step"
         )
     print(f"SavedModel: {FLAGS.output_dir}/saved_model")
+    if tensorboard_dir is not None:
+        print(f"TensorBoard: tensorboard --logdir={tensorboard_dir}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,13 @@ def fit(
     noted = losses if losses is not None else []
     data = digits.images, digits.labels
     trained = fit_with_pools(
-        chain, *data, pools, regularization, seed=seed, epochs=epochs, after_epoch=noted.append
+        chain,
+        *data,
+        pools,
+        regularization,
+        seed=seed,
+        epochs=epochs,
+        follow=lambda reached: noted.append(reached.loss),
     )
     return trained, pools
 

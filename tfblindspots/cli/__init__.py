@@ -16,6 +16,7 @@ from tfblindspots.cli.flags import (
     define_seed_flag,
     define_set_flag,
     define_sets_flag,
+    define_tensorboard_flag,
     define_test_split_flag,
     numbers,
     whole_numbers,
@@ -25,6 +26,7 @@ from tfblindspots.cli.loading import (
     interface_from_flags,
     load_classifier_from_flags,
     load_dataset_from_flags,
+    tensorboard_dir_from_flags,
 )
 from tfblindspots.cli.startup import guard, on_terminal, run
 
@@ -44,6 +46,7 @@ __all__ = [
     "define_seed_flag",
     "define_set_flag",
     "define_sets_flag",
+    "define_tensorboard_flag",
     "define_test_split_flag",
     "guard",
     "image_size_from_flags",
@@ -53,5 +56,6 @@ __all__ = [
     "numbers",
     "on_terminal",
     "run",
+    "tensorboard_dir_from_flags",
     "whole_numbers",
 ]

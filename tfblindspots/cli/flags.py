@@ -197,6 +197,18 @@ def define_output_flag(what: str) -> None:
     _define(flags.DEFINE_string, "output_dir", None, f"directory of {what}; new or empty")
 
 
+def define_tensorboard_flag(what: str) -> None:
+    """``--tensorboard_dir``, the directory of ``what``."""
+    _define(
+        flags.DEFINE_string,
+        "tensorboard_dir",
+        None,
+        f"write {what} for TensorBoard, too, into this directory; new or empty. See them with "
+        "tensorboard --logdir=DIRECTORY, or of the directory above to see several runs (needs "
+        "the extra tensorboard)",
+    )
+
+
 def define_export_flag() -> None:
     """``--export``."""
     _define(

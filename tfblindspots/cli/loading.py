@@ -97,6 +97,20 @@ def _pair(name: str) -> tuple[float, float]:
     return pair[0], pair[1]
 
 
+def tensorboard_dir_from_flags() -> str | None:
+    """What ``--tensorboard_dir`` names.
+
+    Raises:
+      InputError: it names something, and TensorBoard is not installed.
+    """
+    directory = flags.FLAGS.tensorboard_dir
+    if directory is not None:
+        from tfblindspots.reports.tensorboard import require_tensorboard
+
+        require_tensorboard()
+    return directory
+
+
 def image_size_from_flags() -> tuple[int, int] | None:
     """Height and width that ``--image_size`` gives, as one number or two.
 

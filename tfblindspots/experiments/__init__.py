@@ -22,6 +22,7 @@ from tfblindspots.experiments.quocnet import QuocNetConfig, train_quocnet
 from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
 from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
+from tfblindspots.experiments.set_board import SetBoard
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
@@ -39,6 +40,7 @@ __all__ = [
     "QuocNetConfig",
     "RegularizersConfig",
     "ReproductionConfig",
+    "SetBoard",
     "TrainingConfig",
     "TrainingSetsConfig",
     "UnitsConfig",

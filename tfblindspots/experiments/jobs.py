@@ -52,12 +52,14 @@ class Job:
       kind: of the result's manifest, such as ``"adversarial_set"``.
       flags: every setting that the result depends on, by name; plain JSON values.
       inputs: what is read, by role, each with its name and SHA-256 fingerprint.
+      called: how the user calls the directory, for messages.
     """
 
     directory: Path
     kind: str
     flags: Mapping[str, Any]
     inputs: Mapping[str, Mapping[str, Any]]
+    called: str = "output_dir"
 
     def finished(self, manifest_in: str = ".", parts: Sequence[str] = ()) -> dict[str, Any] | None:
         """The manifest of this job's result; None while it is not finished.
@@ -78,8 +80,8 @@ class Job:
         for name in (*parts, *manifest.get("shards", ())):
             if not (self.directory / name).exists():
                 raise InputError(
-                    f"output_dir {self.directory} held a finished result, but its file {name} is "
-                    "gone; delete the directory to make it again, or name another."
+                    f"{self.called} {self.directory} held a finished result, but its file {name} "
+                    "is gone; delete the directory to make it again, or name another."
                 )
         return manifest
 
@@ -105,9 +107,9 @@ class Job:
             record = read_json(claim)
             self._require_same(record)
             notes = record["notes"]
-            prepare_output_directory(self.directory, [CLAIM, *allowed])
+            prepare_output_directory(self.directory, [CLAIM, *allowed], what=self.called)
         else:
-            prepare_output_directory(self.directory)
+            prepare_output_directory(self.directory, what=self.called)
             self.note(notes)
         try:
             yield notes
@@ -138,6 +140,6 @@ class Job:
         ]
         if differences:
             raise InputError(
-                f"output_dir {self.directory} belongs to a run with other settings "
+                f"{self.called} {self.directory} belongs to a run with other settings "
                 f"({'; '.join(differences)}); repeat those or name a new directory."
             )

@@ -12,19 +12,28 @@ from typing import Any
 
 from tfblindspots.adversarial_sets import write_adversarial_set
 from tfblindspots.analysis import error_rate, summarize_distortions
-from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
+from tfblindspots.artifacts import (
+    MANIFEST,
+    build_manifest,
+    read_json,
+    read_manifest,
+    write_json,
+)
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe, export_network
-from tfblindspots.models import Classifier, get_definition, predict_classes
+from tfblindspots.experiments.training_board import training_board
+from tfblindspots.models import ASSETS, Classifier, get_definition, predict_classes
 from tfblindspots.reports.reading import RESULTS
 from tfblindspots.training import (
     IMAGES,
     AdversarialPool,
+    Follow,
     LayerChain,
     PoolConfig,
+    Progress,
     Regularization,
     fit_with_pools,
     make_pools,
@@ -66,6 +75,7 @@ def train_with_pools(
     test_set: ImageDataset,
     output_dir: str | os.PathLike[str],
     *,
+    tensorboard_dir: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Trains a network with pools, or finds it already there.
@@ -76,6 +86,7 @@ def train_with_pools(
       test_set: images that it is measured on: error, and minimum distortion, untargeted.
       output_dir: gets ``saved_model``, each pool as the adversarial set ``pools/LAYER``,
         ``results.json`` and ``manifest.json``.
+      tensorboard_dir: see ``train_network``.
       progress: show progress bars.
 
     Returns:
@@ -108,11 +119,30 @@ def train_with_pools(
         _flags(config, layers, train_set, test_set),
         {"train_set": describe(train_set), "test_set": describe(test_set)},
     )
-    if job.finished(parts=[RESULTS, SAVED_MODEL]):
-        results = read_json(directory / RESULTS)
-        filled = [place for place, notes in results["pools"].items() if notes["size"]]
-        job.finished(parts=[f"{POOLS}/{place}" for place in filled])
-        return results
+    with training_board(tensorboard_dir, job, train_set, test_set) as board:
+        if job.finished(parts=[RESULTS, SAVED_MODEL]):
+            results = read_json(directory / RESULTS)
+            filled = [place for place, notes in results["pools"].items() if notes["size"]]
+            job.finished(parts=[f"{POOLS}/{place}" for place in filled])
+        else:
+            follow = board.follow if board else lambda progress: None
+            results = _train(config, chain, pools, (train_set, test_set), job, follow, progress)
+        if board is not None:
+            network = directory / SAVED_MODEL
+            board.finish(network, read_manifest(network / ASSETS, "saved_model"))
+    return results
+
+
+def _train(
+    config: PoolTrainingConfig,
+    chain: LayerChain,
+    pools: Sequence[AdversarialPool],
+    sets: tuple[ImageDataset, ImageDataset],
+    job: Job,
+    follow: Follow,
+    progress: bool,
+) -> dict[str, Any]:
+    directory, (train_set, test_set) = job.directory, sets
     start = time.perf_counter()
     with job.claim(allowed=[SAVED_MODEL, POOLS, RESULTS]):
         # What an interrupted run left belongs to another training, be it of the same settings.
@@ -121,10 +151,11 @@ def train_with_pools(
         classifier = chain.classifier(IMAGES)
         curve: list[dict[str, float]] = []
 
-        def after_epoch(loss: float) -> None:
+        def after_epoch(reached: Progress) -> None:
             predictions = predict_classes(classifier, test_set.images)
             error = error_rate(predictions, test_set.labels).rate
-            curve.append({"loss": loss, "test_error": error})
+            curve.append({"loss": reached.loss, "test_error": error})
+            follow(reached)
 
         trained = fit_with_pools(
             chain,
@@ -134,12 +165,12 @@ def train_with_pools(
             config.regularization,
             seed=config.seed,
             epochs=config.epochs,
-            after_epoch=after_epoch,
+            follow=after_epoch,
             progress=progress,
         )
         exported = export_network(
             directory / SAVED_MODEL,
-            dataclasses.replace(definition, weight_decays={}, trainer="pools"),
+            dataclasses.replace(get_definition(config.model), weight_decays={}, trainer="pools"),
             trained,
             train_set,
             test_set,

@@ -12,6 +12,7 @@ from tfblindspots.analysis import error_rate
 from tfblindspots.artifacts import build_manifest, prepare_output_directory
 from tfblindspots.data import ImageDataset
 from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.training_board import training_board
 from tfblindspots.models import (
     ASSETS,
     ModelDefinition,
@@ -48,6 +49,7 @@ def train_network(
     test_set: ImageDataset,
     output_dir: str | os.PathLike[str],
     *,
+    tensorboard_dir: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Trains a network and exports it, or finds it already there.
@@ -57,6 +59,8 @@ def train_network(
       train_set: images that it is trained on.
       test_set: images that it is measured on.
       output_dir: where the SavedModel goes; new, empty, or this very network's.
+      tensorboard_dir: gets curves, pictures of test images and of weights; None for none. They
+        change nothing in the network.
       progress: show a progress bar while training.
 
     Returns:
@@ -66,7 +70,7 @@ def train_network(
 
     Raises:
       InputError: the model is unknown or does not fit the data; the directory holds other files
-        or a network trained with other settings.
+        or a network trained with other settings; or ``training_board`` raises it.
     """
     definition = get_definition(config.model)
     directory = Path(output_dir)
@@ -82,34 +86,37 @@ def train_network(
         {"train_set": describe(train_set), "test_set": describe(test_set)},
     )
     manifest = job.finished(ASSETS)
-    if manifest is not None:
-        return manifest
-    prepare_output_directory(directory)
-    start = time.perf_counter()
-    try:
-        result = train(
-            definition,
-            train_set,
-            seed=config.seed,
-            max_iterations=config.max_iterations,
-            frame_bound_penalty=config.frame_bound_penalty,
-            progress=progress,
-        )
-        manifest = export_network(
-            directory,
-            definition,
-            result,
-            train_set,
-            test_set,
-            flags=job.flags,
-            inputs=job.inputs,
-            seconds=time.perf_counter() - start,
-        )
-    finally:
-        # The directory was made before the work, to fail early; a SavedModel appears in it at once
-        # or not at all.
-        if not any(directory.iterdir()):
-            directory.rmdir()
+    with training_board(tensorboard_dir, job, train_set, test_set) as board:
+        if manifest is None:
+            prepare_output_directory(directory)
+            start = time.perf_counter()
+            try:
+                result = train(
+                    definition,
+                    train_set,
+                    seed=config.seed,
+                    max_iterations=config.max_iterations,
+                    frame_bound_penalty=config.frame_bound_penalty,
+                    follow=board.follow if board else None,
+                    progress=progress,
+                )
+                manifest = export_network(
+                    directory,
+                    definition,
+                    result,
+                    train_set,
+                    test_set,
+                    flags=job.flags,
+                    inputs=job.inputs,
+                    seconds=time.perf_counter() - start,
+                )
+            finally:
+                # The directory was made before the work, to fail early; a SavedModel appears in it
+                # at once or not at all.
+                if not any(directory.iterdir()):
+                    directory.rmdir()
+        if board is not None:
+            board.finish(directory, manifest)
     return manifest
 
 

@@ -132,7 +132,11 @@ def read_shown(directory: Path, number: int, seed: int) -> ShownSet:
     Raises:
       InputError: it is not a finished adversarial set.
     """
-    read = adversarial_sets.read_adversarial_set(directory)
+    return shown_examples(adversarial_sets.read_adversarial_set(directory), number, seed)
+
+
+def shown_examples(read: adversarial_sets.AdversarialSet, number: int, seed: int) -> ShownSet:
+    """Draws ``number`` examples of a set by the seed."""
     found = read.examples
     positions = figures.sample_positions(len(found["label"]), number, seed)
     success = found["success"] == 1

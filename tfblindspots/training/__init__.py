@@ -5,6 +5,7 @@ from tfblindspots.training.binary_logistic import LEAST_IMAGES, BinaryLogistic, 
 from tfblindspots.training.fit_with_pools import Regularization, fit_with_pools
 from tfblindspots.training.layer_chain import IMAGES, LayerChain
 from tfblindspots.training.objective import weight_decay_penalty
+from tfblindspots.training.progress import Follow, Progress
 from tfblindspots.training.result import TrainingResult
 from tfblindspots.training.stages import LearntStage, apply_layers, learn_stage
 from tfblindspots.training.train import train
@@ -14,9 +15,11 @@ __all__ = [
     "LEAST_IMAGES",
     "AdversarialPool",
     "BinaryLogistic",
+    "Follow",
     "LayerChain",
     "LearntStage",
     "PoolConfig",
+    "Progress",
     "Regularization",
     "TrainingResult",
     "apply_layers",

@@ -12,6 +12,7 @@ import tqdm
 
 from tfblindspots.training.lbfgs import fit_lbfgs
 from tfblindspots.training.objective import check_finite
+from tfblindspots.training.progress import Follow, Progress
 from tfblindspots.training.result import TrainingResult
 
 # Chosen on the last 10,000 of MNIST's training images by the error of softmax regression on the
@@ -39,6 +40,7 @@ def fit_autoencoder(
     *,
     seed: int,
     max_iterations: int,
+    follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
     """Trains the layer ``code`` without labels, freezes it, and trains ``logits`` on the codes.
@@ -50,6 +52,7 @@ def fit_autoencoder(
       weight_decays: lambda by layer name, see ``weight_decay_penalty``.
       seed: of the autoencoder's weights, batches and noise.
       max_iterations: of L-BFGS, for the softmax.
+      follow: called as both parts are trained.
       progress: shows bars.
 
     Returns:
@@ -61,7 +64,7 @@ def fit_autoencoder(
     start = time.monotonic()
     pixels = images.reshape(len(images), -1)
     code, logits = model.get_layer("code"), model.get_layer("logits")
-    code.set_weights(train_encoder(pixels, code.units, seed=seed, progress=progress))
+    code.set_weights(train_encoder(pixels, code.units, seed=seed, follow=follow, progress=progress))
     code.trainable = False
     # The code is fixed, so it is computed once, and what is left to train is convex.
     encoder = keras.Model(model.inputs, code.output)
@@ -69,13 +72,25 @@ def fit_autoencoder(
     head_input = keras.Input((code.units,))
     head = keras.Model(head_input, logits(head_input), name=model.name)
     result = fit_lbfgs(
-        head, codes, labels, weight_decays, max_iterations=max_iterations, progress=progress
+        head,
+        codes,
+        labels,
+        weight_decays,
+        max_iterations=max_iterations,
+        # The head alone takes codes, not images.
+        follow=follow and (lambda progress: follow(progress._replace(model=model))),
+        progress=progress,
     )
     return result._replace(model=model, seconds=time.monotonic() - start)
 
 
 def train_encoder(
-    pixels: np.ndarray, units: int, *, seed: int, progress: bool = False
+    pixels: np.ndarray,
+    units: int,
+    *,
+    seed: int,
+    follow: Follow | None = None,
+    progress: bool = False,
 ) -> list[np.ndarray]:
     """Trains a one-layer sparse denoising autoencoder and returns its encoder.
 
@@ -88,6 +103,7 @@ def train_encoder(
       pixels: float32 [N, n] in [0, 1].
       units: of the code, sigmoid.
       seed: of the initial weights, the batches and the noise.
+      follow: called after every 100 steps.
       progress: shows a bar.
 
     Returns:
@@ -149,6 +165,8 @@ def train_encoder(
             last = min(first + _STEPS_BETWEEN_REPORTS, steps)
             value = float(advance(tf.constant(first), tf.constant(last)))
             check_finite(value, "code", last)
+            if follow is not None:
+                follow(Progress("code", last, steps, value, None))
             bar.update(last - first)
             bar.set_postfix(loss=f"{value:.3g}")
     return [_SLOPE * encoder.kernel.numpy(), _SLOPE * encoder.bias.numpy()]

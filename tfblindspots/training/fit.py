@@ -15,6 +15,7 @@ from tfblindspots.training.objective import (
     mean_cross_entropy,
     weight_decay_penalty,
 )
+from tfblindspots.training.progress import Follow, Progress
 from tfblindspots.training.result import TrainingResult
 
 _BATCH_SIZE = 128
@@ -63,6 +64,7 @@ def fit_adam(
     seed: int,
     epochs: int | None = None,
     frame_bound_penalty: float | None = None,
+    follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
     """Trains a model by Adam, its learning rate falling to 0 along a half cosine.
@@ -74,8 +76,8 @@ def fit_adam(
       weight_decays: lambda by layer name, see ``weight_decay_penalty``.
       seed: of the order of the images.
       epochs: passes over the images; by default as many as make 3,000 steps.
-    frame_bound_penalty: weight of ``FrameBoundPenalty``; None for none.
       frame_bound_penalty: weight of ``FrameBoundPenalty``; None for none.
+      follow: called after each epoch.
       progress: shows a bar.
 
     Returns:
@@ -110,6 +112,8 @@ def fit_adam(
 
         def after_epoch(epoch: int, logs: Mapping[str, float]) -> None:
             check_finite(logs["loss"], model.name, epoch + 1)
+            if follow is not None:
+                follow(Progress(model.name, epoch + 1, epochs, logs["loss"], model))
             bar.update()
             bar.set_postfix(loss=f"{logs['loss']:.3g}")
 

@@ -18,6 +18,7 @@ from tfblindspots.training.objective import (
     mean_cross_entropy,
     weight_decay_penalty,
 )
+from tfblindspots.training.progress import Follow, Progress
 from tfblindspots.training.result import TrainingResult
 
 _EPOCHS = 40
@@ -58,7 +59,7 @@ def fit_with_pools(
     *,
     seed: int,
     epochs: int | None = None,
-    after_epoch: Callable[[float], object] = lambda loss: None,
+    follow: Follow = lambda progress: None,
     progress: bool = False,
 ) -> TrainingResult:
     """Trains a network by Adam on clean images and on pools of adversarial examples.
@@ -75,7 +76,7 @@ def fit_with_pools(
       regularization: besides pools.
       seed: of the order of the images and of every draw.
       epochs: passes over the images; by default 40, and at least as many as make 1,500 steps.
-      after_epoch: called with the loss of the last steps.
+      follow: called after each epoch, with the loss of its last steps.
       progress: shows a bar.
 
     Returns:
@@ -103,7 +104,7 @@ def fit_with_pools(
                         pool.renew(images, labels, generator)
                 loss = float(advance(order, *map(tf.constant, (first, last, begun))))
             check_finite(loss, chain.model.name, epoch + 1)
-            after_epoch(loss)
+            follow(Progress(chain.model.name, epoch + 1, epochs, loss, chain.model))
             bar.update()
             bar.set_postfix(loss=f"{loss:.3g}")
     logits = chain.model.predict(images, batch_size=1000, verbose=0)

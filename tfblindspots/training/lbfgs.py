@@ -16,6 +16,7 @@ from tfblindspots.training.objective import (
     mean_cross_entropy,
     weight_decay_penalty,
 )
+from tfblindspots.training.progress import Follow, Progress
 from tfblindspots.training.result import TrainingResult
 
 # Hager and Zhang's line search makes about 3 evaluations an iteration, each of them all images:
@@ -49,13 +50,14 @@ def minimize(
     relative_tolerance: float = 1e-5,
     chunk: int = 25,
     name: str = "objective",
+    after_iteration: Callable[[int, float, tf.Tensor], object] = lambda done, value, position: None,
     progress: bool = False,
 ) -> Minimum:
-    """Minimises a function by ``tfp.optimizer.lbfgs_minimize``, a chunk of iterations at a time.
+    """Minimises a function by ``tfp.optimizer.lbfgs_minimize``, an iteration at a time.
 
-    A chunk ends, the optimiser's whole state is kept, and the next chunk goes on from it: the
-    iterates are those of one uninterrupted run. Between chunks there is time to show progress and
-    to judge it.
+    An iteration ends, the optimiser's whole state is kept, and the next goes on from it: the
+    iterates are those of one uninterrupted run, and cost no more. Between them there is time to
+    tell of progress and, after each chunk of iterations, to judge it.
 
     It has converged when no component of the gradient exceeds ``gradient_tolerance``; when a whole
     chunk lowered the objective by less than ``relative_tolerance`` of its value; or when the line
@@ -70,8 +72,9 @@ def minimize(
       gradient_tolerance: on the gradient's supremum norm.
       relative_tolerance: on the objective's relative decrease over a full chunk; 0 switches this
         criterion off.
-      chunk: iterations between two looks at progress.
+      chunk: iterations over which the relative decrease is taken.
       name: what is minimised, for the progress bar and for messages.
+      after_iteration: called with the iterations done, the objective and the position.
       progress: shows a bar.
 
     Returns:
@@ -108,15 +111,16 @@ def minimize(
     check_finite(value, name, iterations)
     with tqdm.tqdm(total=max_iterations, desc=name, unit="it", disable=not progress) as bar:
         while not _stopped(state) and decrease > relative_tolerance and iterations < max_iterations:
-            limit = min(iterations + chunk, max_iterations)
-            state = advance(state, tf.constant(limit))
-            done = int(state.num_iterations) - iterations
-            iterations += done
-            previous, value = value, float(state.objective_value)
-            check_finite(value, name, iterations)
-            if done == chunk:
+            begun, previous = iterations, value
+            limit = min(begun + chunk, max_iterations)
+            while not _stopped(state) and iterations < limit:
+                state = advance(state, tf.constant(iterations + 1))
+                iterations, value = int(state.num_iterations), float(state.objective_value)
+                check_finite(value, name, iterations)
+                after_iteration(iterations, value, state.position)
+            if iterations == begun + chunk:
                 decrease = (previous - value) / max(abs(previous), _TINY)
-            bar.update(done)
+            bar.update(iterations - begun)
             bar.set_postfix(loss=f"{value:.3g}", evaluations=int(state.num_objective_evaluations))
     gradient_norm = float(tf.reduce_max(tf.abs(state.objective_gradient)))
     steepness = f"largest component of the gradient {gradient_norm:.1e}"
@@ -151,6 +155,7 @@ def fit_lbfgs(
     weight_decays: Mapping[str, float],
     *,
     max_iterations: int,
+    follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
     """Trains a model's trainable variables on all images at once.
@@ -161,6 +166,7 @@ def fit_lbfgs(
       labels: int64 [N].
       weight_decays: lambda by layer name, see ``weight_decay_penalty``.
       max_iterations: at most so many iterations.
+      follow: called after each of them.
       progress: shows a bar.
 
     Returns:
@@ -187,15 +193,24 @@ def fit_lbfgs(
             penalty = weight_decay_penalty(model, weight_decays)
         return mean_cross_entropy(all_labels, logits) + penalty
 
+    def assign(position: tf.Tensor) -> None:
+        for variable, value in zip(variables, unflatten(position), strict=True):
+            variable.assign(value)
+
+    def tell(done: int, value: float, position: tf.Tensor) -> None:
+        if follow is not None:
+            assign(position)
+            follow(Progress(model.name, done, max_iterations, value, model))
+
     minimum = minimize(
         loss,
         tf.concat([tf.reshape(variable.value, [-1]) for variable in variables], axis=0),
         max_iterations=max_iterations,
         name=model.name,
+        after_iteration=tell,
         progress=progress,
     )
-    for variable, value in zip(variables, unflatten(minimum.position), strict=True):
-        variable.assign(value)
+    assign(minimum.position)
     return TrainingResult(
         model=model,
         converged=minimum.converged,

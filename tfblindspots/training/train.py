@@ -1,11 +1,14 @@
 """Trains a defined network on a dataset, by the trainer that its definition names."""
 
+from typing import Any
+
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.models import ModelDefinition
 from tfblindspots.training.autoencoder import fit_autoencoder
 from tfblindspots.training.fit import fit_adam
 from tfblindspots.training.lbfgs import fit_lbfgs
+from tfblindspots.training.progress import Follow
 from tfblindspots.training.result import TrainingResult
 
 # Mostly for AE400-10's softmax, which is convex and, on a computed code, cheap.
@@ -21,6 +24,7 @@ def train(
     seed: int,
     max_iterations: int | None = None,
     frame_bound_penalty: float | None = None,
+    follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
     """Builds a network and trains it on all images of a dataset.
@@ -35,6 +39,7 @@ def train(
         By default what the paper's figures take.
       frame_bound_penalty: weight of ``FrameBoundPenalty`` in what is minimised; None for none.
         Only where the trainer is ``fit``.
+      follow: called after each iteration or epoch; changes nothing in the network.
       progress: shows a bar.
 
     Returns:
@@ -54,13 +59,14 @@ def train(
     height, width, channels = dataset.images.shape[1:]
     model = definition.build((height, width, channels), dataset.num_classes, seed)
     data = (dataset.images, dataset.labels, definition.weight_decays)
+    shown: dict[str, Any] = {"follow": follow, "progress": progress}
     match definition.trainer:
         case "lbfgs":
             limit = max_iterations or _LBFGS_ITERATIONS
-            return fit_lbfgs(model, *data, max_iterations=limit, progress=progress)
+            return fit_lbfgs(model, *data, max_iterations=limit, **shown)
         case "autoencoder":
             limit = max_iterations or _SOFTMAX_ITERATIONS
-            return fit_autoencoder(model, *data, seed=seed, max_iterations=limit, progress=progress)
+            return fit_autoencoder(model, *data, seed=seed, max_iterations=limit, **shown)
         case "fit":
             return fit_adam(
                 model,
@@ -68,7 +74,7 @@ def train(
                 seed=seed,
                 epochs=max_iterations,
                 frame_bound_penalty=frame_bound_penalty,
-                progress=progress,
+                **shown,
             )
         case unknown:
             raise InputError(
