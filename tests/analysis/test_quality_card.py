@@ -7,7 +7,7 @@ import pytest
 
 from tfblindspots.analysis import make_quality_card
 from tfblindspots.artifacts import to_json
-from tfblindspots.attacks.attack import _STATUSES
+from tfblindspots.attacks.float_attack import _STATUSES
 
 COUNT = 10
 CHECKS = {

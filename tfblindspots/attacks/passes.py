@@ -44,7 +44,6 @@ class Searches(NamedTuple):
     effort: Effort
     # (problem, adversarial points [B, n]) -> nearer points [B, n], and c [B].
     finish: Callable[[Problem, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-    slots: int  # images in work at a time
 
 
 def search_all(
@@ -72,8 +71,13 @@ def search_all(
         progress(0)
         nothing = np.zeros(0, np.int64)
         return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
-    searches = compiled_searches(classifier, config)
-    default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
+    slots = slots_for(classifier, config)
+    network = trace(classifier)
+    tfp = config.solver == "tfp"
+    effort = "standard" if tfp else config.effort  # TFP's minimiser knows no other
+    searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
+    searches.weights.use(network)
+    default = _TFP_MAX_EVALUATIONS if tfp else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
     images = images._replace(limit=np.full(count, limit, np.int32))
     passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
@@ -94,25 +98,15 @@ def search_all(
         again = searches.noisy.run(start, tell)
         _keep_nearer(found, again, rows, images.original)
     found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
-    c = _finish(searches, images, found)
+    c = _finish(searches, images, found, slots)
     progress(count)
     return found, c
 
 
-def compiled_searches(classifier: Classifier, config: AttackConfig) -> Searches:
-    """What is compiled for a classifier and configuration; made once.
-
-    Raises:
-      InputError: XLA was asked for and cannot compile the model.
-    """
+def slots_for(classifier: Classifier, config: AttackConfig) -> int:
+    """Images in work at a time."""
     photos = math.prod(classifier.image_shape) > PHOTO
-    slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
-    # TFP's minimiser knows no other effort.
-    effort = "standard" if config.solver == "tfp" else config.effort
-    network = trace(classifier)
-    searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
-    searches.weights.use(network)
-    return searches
+    return _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
 
 
 def changed(found: Found, originals: np.ndarray) -> np.ndarray:
@@ -153,13 +147,13 @@ def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.nda
     found.evaluations[rows] += again.evaluations
 
 
-def _finish(searches: Searches, images: Images, found: Found) -> np.ndarray:
+def _finish(searches: Searches, images: Images, found: Found, slots: int) -> np.ndarray:
     """Moves what was found to the boundary, in place, and returns c [N]."""
     c = np.zeros(len(images.original), np.float32)
     hit = np.flatnonzero(changed(found, images.original))
-    quantum = _quantum(searches.slots)
-    for first in range(0, len(hit), searches.slots):
-        rows = hit[first : first + searches.slots]
+    quantum = _quantum(slots)
+    for first in range(0, len(hit), slots):
+        rows = hit[first : first + slots]
         padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
         image, weight = searches.finish(
             images.take(padded).problem(), tf.constant(found.image[padded])
@@ -261,4 +255,4 @@ def _compile(
     direct.compile()
     finish_traced = finish.get_concrete_function(spec, points)
     weights.add(finish_traced)
-    return Searches(weights, direct, noisy, effort, finish_traced, slots)
+    return Searches(weights, direct, noisy, effort, finish_traced)
