@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from tests.elsewhere import run_elsewhere
 from tests.scripts.conftest import CallScript
 from tfblindspots.adversarial_sets import FIELDS, feature_description, read_adversarial_set
 
@@ -66,7 +65,7 @@ def test_the_commands_are_the_whole_way(place: Path) -> None:
         "attack.py",
         *("attack.py", "attack.py", "robust_accuracy.py", "inspect_units.py"),
         *("frame_bounds.py", "train.py"),
-        "train_with_pool.py",
+        *("train_with_pool.py", "verify_set.py"),
     ]
     table = (place / "results" / "evaluation" / "table.md").read_text()
     assert "fc100-100-10 | " in table.splitlines()[0]
@@ -84,16 +83,7 @@ def test_python_without_the_package_reads_the_set(place: Path) -> None:
         f"{found['label'][i]} -> {found['prediction'][i]} {float(found['distortion'][i])}"
         for i in range(3)
     ]
-    barrier = "import sys; sys.modules['tfblindspots'] = None\n"
-    for block in without:
-        result = subprocess.run(
-            [sys.executable, "-c", barrier + block],
-            cwd=place,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert result.stdout.splitlines() == expected
+    assert run_elsewhere(without, place) == [expected, expected]
 
 
 def test_the_feature_description_is_complete() -> None:
