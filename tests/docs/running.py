@@ -17,7 +17,7 @@ from tests.scripts.conftest import call_script_in_process
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 _TOKEN = re.compile(
-    rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\.\.\.)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)"
+    rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\s*\.\.\.\s*)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)"
 )
 # Other processors round otherwise, and training multiplies that.
 _FACTOR = 2.0

@@ -55,6 +55,8 @@ def test_what_is_cut_out_of_a_page(tmp_path: Path) -> None:
         ("mean 0.051 of 1,797\n", "mean  0.049 of 1,797", None),
         ("mean 0.051 of 1,797", "mean 0.11 of 1,797", "it prints 0.11 where 0.051 is shown"),
         ("took ..., 12 images", "took 3 min\nor so, 12 images", None),
+        ("first\n...\nlast", "first\nlast", None),
+        ("a | b\n---- | ---\n", "a | b\n------- | ---\n", None),
         ("mean 0.051", "median 0.051", "it prints other words than are shown"),
         ("mean 0.051", "mean 0.051 and more", "it prints other words than are shown"),
         ("0 failed", "1 failed", "it prints 1 where 0 is shown"),
