@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup reproduce test lint benchmark clean
+.PHONY: setup reproduce test lint benchmark zoo clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,9 @@ benchmark: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.minimum_distortion --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.scaling --undefok=model --output_dir=results/benchmark $(BENCHMARK_FLAGS)
+
+zoo: setup
+	$(BIN)/python scripts/index_models.py --saved_models=saved_models
 
 clean:
 	rm -rf $(VENV) results build dist *.egg-info

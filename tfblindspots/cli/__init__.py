@@ -3,9 +3,11 @@
 from tfblindspots.cli.flags import (
     define_amplification_flag,
     define_attack_size_flags,
+    define_data_dir_flag,
     define_dataset_flags,
     define_model_flag,
     define_model_interface_flags,
+    define_models_flag,
     define_network_flag,
     define_num_classes_flag,
     define_num_examples_flag,
@@ -28,9 +30,11 @@ from tfblindspots.cli.startup import guard, on_terminal, run
 __all__ = [
     "define_amplification_flag",
     "define_attack_size_flags",
+    "define_data_dir_flag",
     "define_dataset_flags",
     "define_model_flag",
     "define_model_interface_flags",
+    "define_models_flag",
     "define_network_flag",
     "define_num_classes_flag",
     "define_num_examples_flag",

@@ -33,13 +33,7 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "has folders train, test, ... of these), a .npz file with images and labels (or x_train, "
         "y_train, ...), or a TFDS directory",
     )
-    _define(
-        flags.DEFINE_string,
-        "data_dir",
-        None,
-        "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
-        "~/tensorflow_datasets)",
-    )
+    define_data_dir_flag()
     _define_image_size_flag()
     _define(
         flags.DEFINE_integer,
@@ -64,6 +58,17 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         )
 
 
+def define_data_dir_flag() -> None:
+    """``--data_dir``."""
+    _define(
+        flags.DEFINE_string,
+        "data_dir",
+        None,
+        "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
+        "~/tensorflow_datasets)",
+    )
+
+
 def define_only_class_flag() -> None:
     """``--only_class``."""
     _define(
@@ -83,6 +88,11 @@ def define_model_flag() -> None:
         "model: SavedModel directory, .keras or .h5 file",
     )
     define_model_interface_flags()
+
+
+def define_models_flag(text: str) -> None:
+    """``--saved_models``, a list, whose help is ``text``."""
+    _define(flags.DEFINE_list, "saved_models", None, text)
 
 
 def define_model_interface_flags() -> None:
