@@ -35,6 +35,19 @@ def test_a_model_that_was_trained_again_is_told(caplog: pytest.LogCaptureFixture
         warn_of_namesakes(made, [new, dataclasses.replace(old, fingerprint=_NEW)])
     assert caplog.messages == [
         "Set old was made for another model net than this one (fingerprint 000000000000 there, "
-        "111111111111 here): it was trained or exported again since, or is used with other "
-        "settings. What is measured on the set is of images made for another model."
+        "111111111111 here): it was trained again since, or is used with other settings. What is "
+        "measured on the set is of images made for another model."
+    ]
+
+
+def test_the_same_weights_exported_again_are_no_other_model(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = {"name": "net", "fingerprint": _OLD, "weights_fingerprint": 64 * "2"}
+    again = dataclasses.replace(_classifier("net", _NEW), weights_fingerprint=64 * "2")
+    with caplog.at_level(logging.INFO):
+        warn_of_namesakes(_set({"model": model}), [again])
+    assert caplog.messages == [
+        "Set old was made for the weights of model net, which were exported again since or are "
+        "used with other settings."
     ]

@@ -20,12 +20,22 @@ def warn_of_namesakes(adversarial_set: AdversarialSet, classifiers: Sequence[Cla
     fingerprint = made_for.get("fingerprint")
     if fingerprint is None or fingerprint in [other.fingerprint for other in classifiers]:
         return
+    weights = made_for.get("weights_fingerprint")
     for classifier in classifiers:
-        if classifier.name == made_for.get("name"):
+        if classifier.name != made_for.get("name"):
+            continue
+        if weights is not None and weights == classifier.weights_fingerprint:
+            logging.info(
+                "Set %s was made for the weights of model %s, which were exported again since or "
+                "are used with other settings.",
+                adversarial_set.name,
+                classifier.name,
+            )
+        else:
             logging.warning(
                 "Set %s was made for another model %s than this one (fingerprint %s there, %s "
-                "here): it was trained or exported again since, or is used with other settings. "
-                "What is measured on the set is of images made for another model.",
+                "here): it was trained again since, or is used with other settings. What is "
+                "measured on the set is of images made for another model.",
                 adversarial_set.name,
                 classifier.name,
                 fingerprint[:_SHOWN],
