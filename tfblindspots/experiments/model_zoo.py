@@ -56,11 +56,12 @@ def index_models(
 
     Returns:
       An entry a model, sorted by path: ``path`` below the root, its ``manifest``,
-      ``minimum_distortion`` (what the file holds; None where the manifest does not say which
-      images), ``fingerprint``, ``parameters``, ``image_shape``, ``num_classes`` and ``bytes``.
+      ``minimum_distortion`` (what the file holds; None where the images are not known or not
+      there), ``fingerprint``, ``parameters``, ``image_shape``, ``num_classes`` and ``bytes``.
 
     Raises:
-      InputError: there is no model, one is broken or unsafe, or the data cannot be loaded.
+      InputError: there is no model, or one is broken or unsafe. One whose data cannot be loaded is
+        listed, with a warning.
     """
     folder = Path(root)
     paths = sorted(
@@ -112,13 +113,21 @@ def _measure(
     *,
     progress: bool,
 ) -> dict[str, Any] | None:
-    """Attacks a model; None where its manifest does not say what it was tested on."""
+    """Attacks a model; None where what it was tested on is not known or not there."""
     flags = manifest["flags"]
     name = manifest.get("dataset", flags.get("dataset"))
     if name is None:
         logging.warning("The manifest of %s names no data: not attacked.", classifier.name)
         return None
-    dataset = load_dataset(name, flags.get("test_split", "test"), data_dir)
+    split, image_size = flags.get("test_split", "test"), None
+    # Imported networks take photos, which are scaled to their size.
+    if "image_shape" in manifest:
+        split, image_size = flags["split"], classifier.image_shape[:2]
+    try:
+        dataset = load_dataset(name, split, data_dir, image_size=image_size)
+    except InputError as error:
+        logging.warning("Model %s is listed but not attacked: %s", classifier.name, error)
+        return None
     sample = _SAMPLE if _has_convolution(network) else None
     start = time.perf_counter()
     summaries = {}

@@ -35,9 +35,7 @@ distortions. The path of any of them is a `--saved_model` of the scripts.
 minimum distortions (root mean square change of a pixel, in [0, 1]) of the test images that are
 classified correctly, *attacked* of them, by `scripts/index_models.py`, which measures what lacks
 them; a share after it is that of the attacks that succeeded. *Fingerprint* is the beginning of the
-SHA-256 by which sets and results name the model. Each model also takes an empty batch, but for
-those with convolutions that were exported before version 0.2 (the two of `benchmark`): there
-TensorFlow's convolutions on a CPU give an empty batch a wrong shape.
+SHA-256 by which sets and results name the model, the whole of it is at the end.
 """
 
 
