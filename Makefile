@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup reproduce test lint docs benchmark clean
+.PHONY: setup reproduce test lint docs benchmark zoo clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ benchmark: setup
 	$(BIN)/python -m benchmarks.minimum_distortion --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.adversarial_sets --undefok=model,imagenet_weights --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.scaling --undefok=model --output_dir=results/benchmark $(BENCHMARK_FLAGS)
+
+zoo: setup
+	$(BIN)/python scripts/index_models.py --saved_models=saved_models
 
 clean:
 	rm -rf $(VENV) results docs/_build docs/reference build dist *.egg-info

@@ -18,9 +18,7 @@ from tfblindspots import cli
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_list(
-    "saved_models", None, "models to measure: SavedModel directories, .keras or .h5 files, A,B,..."
-)
+cli.define_models_flag("models to measure: SavedModel directories, .keras or .h5 files, A,B,...")
 cli.define_model_interface_flags()
 cli.define_sets_flag()
 cli.define_dataset_flags(split="test", what="clean images, instead of the sets' originals")

@@ -64,7 +64,11 @@ def test_the_manifest_describes_the_set(
     assert manifest["dataset"] == "digits"
     assert manifest["split"] == "test[:30]"
     assert manifest["num_examples"] == 30
-    assert manifest["model"] == {"name": "linear", "fingerprint": classifier.fingerprint}
+    assert manifest["model"] == {
+        "name": "linear",
+        "fingerprint": classifier.fingerprint,
+        "weights_fingerprint": classifier.weights_fingerprint,
+    }
     assert manifest["attack"] == dataclasses.asdict(config)
     assert manifest["class_names"] == list(test_set.class_names)
     summary = manifest["summary"]

@@ -46,3 +46,15 @@ def test_a_table_of_robust_accuracy() -> None:
         "| 1.5         |          50.0 % |    0 % |\n"
         "| 2           |          25.0 % |    0 % |\n"
     )
+
+
+def test_names_stay_in_their_cells() -> None:
+    name = "a|b\n<script>`x` [y](javascript:z) \x1b[2J\x07"
+    cell = {"rate": 1, "low": 0.631, "high": 1.0}
+    row = {"name": name, "made_for": None, "mean_distortion": 0.0, "cells": [cell]}
+    table = error_table({"columns": [name], "rows": [row]})
+    assert len(table.splitlines()) == 3
+    assert all(char.isprintable() for char in table.replace("\n", "").replace("\xa0", ""))
+    escaped = r"a\|b \<script>\`x\` [y\](javascript:z)  [2J "
+    assert table.count(escaped) == 2
+    assert "100\xa0% [63, 100]" in table

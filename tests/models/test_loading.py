@@ -220,6 +220,22 @@ def test_fingerprints_tell_models_apart(tmp_path: Path) -> None:
     assert load_classifier(tmp_path / "small").fingerprint == exported
 
 
+def test_weights_are_told_apart_from_their_export(tmp_path: Path) -> None:
+    found = []
+    for name, change in (("first", 0), ("again", 0), ("retrained", 1e-3)):
+        model = _model()
+        model.layers[-1].set_weights([w + change for w in model.layers[-1].get_weights()])
+        _model()(_IMAGES)  # moves the counters of names
+        (tmp_path / name).mkdir()
+        found.append(load_classifier(_own_export(model, tmp_path / name)))
+    first, again, retrained = found
+    assert len({classifier.fingerprint for classifier in found}) == 3
+    assert first.weights_fingerprint == again.weights_fingerprint
+    assert first.weights_fingerprint not in (None, retrained.weights_fingerprint)
+    assert first.description["weights_fingerprint"] == first.weights_fingerprint
+    assert load_classifier(_model()).weights_fingerprint is None
+
+
 def _save(directory: Path, function: Callable[..., tf.Tensor], *specs: tf.TensorSpec) -> Path:
     module = tf.Module()
     compiled = tf.function(function, input_signature=specs, autograph=False)

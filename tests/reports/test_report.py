@@ -10,7 +10,7 @@ import pytest
 from tfblindspots.artifacts import write_json
 from tfblindspots.errors import InputError
 from tfblindspots.reports import paper, write_report
-from tfblindspots.reports.report import escape_markdown
+from tfblindspots.reports.formatting import escape_markdown
 
 WriteResults = Callable[[dict[str, Any]], Path]
 

@@ -33,13 +33,7 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
         "has folders train, test, ... of these), a .npz file with images and labels (or x_train, "
         "y_train, ...), or a TFDS directory",
     )
-    _define(
-        flags.DEFINE_string,
-        "data_dir",
-        None,
-        "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
-        "~/tensorflow_datasets)",
-    )
+    define_data_dir_flag()
     _define_image_size_flag()
     _define(
         flags.DEFINE_integer,
@@ -62,6 +56,17 @@ def define_dataset_flags(*, split: str | None = None, what: str = "images") -> N
             None,
             f"split of --dataset in TFDS syntax, such as test or train[:500] (default: {split})",
         )
+
+
+def define_data_dir_flag() -> None:
+    """``--data_dir``."""
+    _define(
+        flags.DEFINE_string,
+        "data_dir",
+        None,
+        "where TensorFlow Datasets keeps its data (default: $TFDS_DATA_DIR, else "
+        "~/tensorflow_datasets)",
+    )
 
 
 def define_only_class_flag() -> None:
@@ -88,6 +93,11 @@ def define_saved_model_flag() -> None:
         None,
         "model: SavedModel directory, .keras or .h5 file",
     )
+
+
+def define_models_flag(text: str) -> None:
+    """``--saved_models``, a list, whose help is ``text``."""
+    _define(flags.DEFINE_list, "saved_models", None, text)
 
 
 def define_model_interface_flags() -> None:

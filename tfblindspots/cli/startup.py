@@ -85,7 +85,9 @@ def _parse_flags(arguments: Sequence[str]) -> list[str]:
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    # A file's name may hold what moves the cursor or renames the terminal.
+    shown = "".join(char if char.isprintable() else " " for char in message)
+    sys.stderr.write(f"error: {' '.join(shown.split())}\n")
     return 1
 
 

@@ -16,6 +16,7 @@ from tfblindspots.experiments.markdown import (
     frame_bounds_table,
     robust_accuracy_table,
 )
+from tfblindspots.experiments.model_zoo import index_models
 from tfblindspots.experiments.networks import NETWORKS
 from tfblindspots.experiments.pool_training import PoolTrainingConfig, train_with_pools
 from tfblindspots.experiments.quocnet import QuocNetConfig, train_quocnet
@@ -56,6 +57,7 @@ __all__ = [
     "frame_bounds_table",
     "image_size",
     "import_model",
+    "index_models",
     "inspect_units",
     "make_adversarial_set",
     "measure_frame_bounds",

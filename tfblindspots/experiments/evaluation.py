@@ -29,6 +29,7 @@ from tfblindspots.experiments.image_sets import (
 )
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.markdown import error_table
+from tfblindspots.experiments.provenance import warn_of_namesakes
 from tfblindspots.experiments.training import describe
 from tfblindspots.models import Classifier, check_images, check_labels
 from tfblindspots.reports.reading import RESULTS
@@ -103,6 +104,7 @@ def evaluate_models(
         # One set at a time, since few fit in memory.
         for name, path in tqdm(sets.items(), "evaluate", unit="set", disable=not progress):
             adversarial_set = read_adversarial_set(path)
+            warn_of_namesakes(adversarial_set, classifiers)
             if clean:
                 _require_same_source(adversarial_set, clean)
             image_sets = [adversarial_images(adversarial_set, name)]

@@ -24,6 +24,7 @@ from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_js
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.evaluation import distinct_names, set_inputs
 from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.provenance import warn_of_namesakes
 from tfblindspots.models import (
     Classifier,
     ModelInterface,
@@ -147,6 +148,7 @@ def _measure(
     bounds: NetworkBounds,
     adversarial_set: AdversarialSet,
 ) -> dict[str, Any]:
+    warn_of_namesakes(adversarial_set, [classifier])
     examples = adversarial_set.examples
     found = (examples["success"] == 1) & (examples["distortion"] > 0)
     if not found.any():

@@ -1,5 +1,6 @@
 """Tables as Markdown that also reads well in a terminal."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -149,7 +150,17 @@ def _cell(cell: Mapping[str, Any]) -> str:
     return f"{formatting.percent(cell['rate'])} {bounds}"
 
 
+def _harmless(cell: str) -> str:
+    """Text that ends no cell, is no tag, link or code, and does nothing to a terminal.
+
+    Less than ``escape_markdown``, which would put backslashes into ordinary names.
+    """
+    shown = "".join(char if char.isprintable() or char == "\xa0" else " " for char in cell)
+    return re.sub(r"[\\`|]|<(?=[a-zA-Z/!?])|\](?=\()", r"\\\g<0>", shown)
+
+
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    header, *rows = [[*map(_harmless, cells)] for cells in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     lines = []

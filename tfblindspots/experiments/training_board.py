@@ -19,9 +19,9 @@ from tfblindspots.experiments.jobs import Job
 from tfblindspots.models import Classifier, load_classifier, load_keras_model, predict_classes
 from tfblindspots.reports import formatting
 from tfblindspots.reports.figures import png, sample_positions
+from tfblindspots.reports.formatting import escape_markdown
 from tfblindspots.reports.mosaics import enlarged, mosaic, weight_images
 from tfblindspots.reports.prediction_figures import predictions_figure
-from tfblindspots.reports.report import escape_markdown
 from tfblindspots.reports.tensorboard import show_png
 from tfblindspots.training import Progress
 

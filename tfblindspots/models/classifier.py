@@ -33,11 +33,16 @@ class Classifier:
     probabilities: bool
     # How it is used, where that is not as by default: items of `ModelInterface`, JSON-ready.
     settings: tuple[tuple[str, Any], ...] = ()
+    # SHA-256 of a SavedModel's variables alone: the same when the same weights are exported again,
+    # which changes the names inside the graph and so ``fingerprint``. None for other models.
+    weights_fingerprint: str | None = None
 
     @property
     def description(self) -> dict[str, Any]:
-        """What a manifest says of the model: name, fingerprint, and settings if there are any."""
-        found = {"name": self.name, "fingerprint": self.fingerprint}
+        """What a manifest says of the model: name, fingerprints, and settings if there are any."""
+        found: dict[str, Any] = {"name": self.name, "fingerprint": self.fingerprint}
+        if self.weights_fingerprint is not None:
+            found["weights_fingerprint"] = self.weights_fingerprint
         return {**found, "settings": dict(self.settings)} if self.settings else found
 
 

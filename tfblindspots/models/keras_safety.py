@@ -46,17 +46,9 @@ _CLASSES = (
     *("quantizers", "random", "regularizers"),
 )
 # What stands for a value, and not for a class.
-_VALUES = frozenset(
-    [
-        "__keras_tensor__",
-        "__tensor__",
-        "__numpy__",
-        "__bytes__",
-        "__ellipsis__",
-        "__slice__",
-        "__tuple__",
-        "TensorShape",
-    ]
+_VALUES = (
+    *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"),
+    *("__tuple__", "TensorShape"),
 )
 
 
@@ -158,7 +150,8 @@ def _problem(found: Mapping[str, Any], legacy: bool) -> str | None:
     if isinstance(config, dict) and isinstance(config.get("vocabulary"), str):
         return f"a {name} layer that reads the file {config['vocabulary']}"
     # Without a module it is found by its name, among Keras's classes and the registered ones.
-    if module is not None and not (_inside(module, _CLASSES) and name.isidentifier()):
+    inside = module is None or (_inside(module, _CLASSES) and name.isidentifier())
+    if not inside or name[0].islower():  # a function would do as a class
         return f"an object of {module}.{name}, which is no class of Keras and not registered"
     return None
 

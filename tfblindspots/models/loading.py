@@ -22,6 +22,7 @@ from tfblindspots.models.sources import Source
 
 _TINY = float(np.finfo(np.float32).tiny)
 _NO_INTERFACE = ModelInterface()
+_VARIABLES = "variables/variables"  # where a SavedModel keeps them
 
 
 def load_classifier(
@@ -52,6 +53,7 @@ def load_classifier(
         its output is not one row of classes an image, it returns NaN, ``interface`` does not fit
         it, or it is unsafe.
     """
+    weights_fingerprint = None
     if keras_library(model):
         loaded: Any = model
         name = name or str(loaded.name)
@@ -63,6 +65,8 @@ def load_classifier(
         path = Path(model)
         name = name or (path.stem if path.suffix in KERAS_SUFFIXES else path.resolve().name)
         source, fingerprint = _from_path(path, interface, allow_unsafe=allow_unsafe)
+        if (path / _VARIABLES).with_suffix(".index").is_file():
+            weights_fingerprint = _fingerprint_weights(path / _VARIABLES)
     image_shape = interface.image_shape(source.shape, name)
     function = adapted(source, interface)
     outputs = probe(function, image_shape, name)
@@ -97,6 +101,7 @@ def load_classifier(
         combined_fingerprint(fingerprint, settings),
         probabilities,
         tuple(settings.items()),
+        weights_fingerprint,
     )
 
 
@@ -107,6 +112,18 @@ def _from_path(path: Path, interface: ModelInterface, *, allow_unsafe: bool) -> 
     # assets.extra and fingerprint.pb differ from one export of the same weights to the next.
     fingerprint = fingerprint_path(path, ignore=["assets.extra/*", "fingerprint.pb"])
     return from_saved_model(model, interface, str(path)), fingerprint
+
+
+def _fingerprint_weights(checkpoint: Path) -> str:
+    """SHA-256 of the numbers in a checkpoint, whatever the layers are called."""
+    reader = tf.train.load_checkpoint(os.fspath(checkpoint))
+    arrays = (reader.get_tensor(key) for key in sorted(reader.get_variable_to_shape_map()))
+    # What is text describes the objects that the numbers belong to.
+    return fingerprint_arrays(*(array for array in map(np.asarray, arrays) if _numeric(array)))
+
+
+def _numeric(array: np.ndarray) -> bool:
+    return np.issubdtype(array.dtype, np.number) or array.dtype == bool
 
 
 def _rows(outputs: tf.Tensor) -> tf.Tensor:

@@ -1,14 +1,18 @@
 """How numbers are shown: as many digits as they can carry, and never a rounded 0 or 100 %."""
 
+import html
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 MISSING = "–"
 # Between a number and its percent sign: a space at which no line breaks.
 _PERCENT = "\N{NO-BREAK SPACE}%"
+_MARKDOWN_SYNTAX = re.compile(r"([\\`*_\[\]{}|~#$])")
 
 
 def percent(rate: float | None) -> str:
@@ -119,3 +123,10 @@ def weight_decay(value: float) -> str:
 def target(name: str) -> str:
     """What an attack's ``--target`` is called in a sentence: ``random target``, ``untargeted``."""
     return name if name == "untargeted" else f"{name.replace('_', ' ')} target"
+
+
+def escape_markdown(value: object) -> str:
+    """Makes text harmless in Markdown, table cells included: it is shown as it is."""
+    if isinstance(value, Markup):
+        return value
+    return _MARKDOWN_SYNTAX.sub(r"\\\1", html.escape(" ".join(str(value).split()), quote=False))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfblindspots.reports import formatting
-from tfblindspots.reports.report import escape_markdown
+from tfblindspots.reports.formatting import escape_markdown
 
 
 def quality_card_lines(manifest: Mapping[str, Any]) -> list[str]:

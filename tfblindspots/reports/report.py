@@ -1,15 +1,12 @@
 """The report on all experiments: everything above, laid out as HTML and as Markdown."""
 
-import html
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from tfblindspots.artifacts import MANIFEST, atomic_path, read_json
 from tfblindspots.reports import cross_tables, formatting, paper, tables
@@ -35,7 +32,6 @@ NETWORKS = "networks"  # directory of E1, E2 and E4
 SECTIONS = (training_sets_section, units_section, frame_bounds_section, regularizers_section)
 HTML = "report.html"
 MARKDOWN = "report.md"
-_MARKDOWN_SYNTAX = re.compile(r"([\\`*_\[\]{}|~#$])")
 
 
 def write_report(output_dir: str | os.PathLike[str]) -> Path:
@@ -82,7 +78,7 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
         "keep_trailing_newline": True,
     }
     for name, escaping in (
-        (MARKDOWN, {"finalize": escape_markdown}),
+        (MARKDOWN, {"finalize": formatting.escape_markdown}),
         (HTML, {"autoescape": True}),
     ):
         environment = jinja2.Environment(**settings, **escaping)
@@ -90,13 +86,6 @@ def write_report(output_dir: str | os.PathLike[str]) -> Path:
         with atomic_path(root / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return root / HTML
-
-
-def escape_markdown(value: object) -> str:
-    """Makes text harmless in Markdown, table cells included: it is shown as it is."""
-    if isinstance(value, Markup):
-        return value
-    return _MARKDOWN_SYNTAX.sub(r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
 
 
 def _content(results: Results, sections: Sequence[Section], with_networks: bool) -> dict[str, Any]:

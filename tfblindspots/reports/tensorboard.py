@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from tfblindspots.adversarial_sets import AdversarialSet
 from tfblindspots.errors import InputError
+from tfblindspots.reports.formatting import escape_markdown
 from tfblindspots.reports.pictures import examples_picture, shown_examples
 from tfblindspots.reports.quality_card import quality_card_markdown
-from tfblindspots.reports.report import escape_markdown
 
 # Drawn in a picture that is shown about 300 pixels wide.
 _SHOWN = 5
