@@ -76,7 +76,9 @@ def _check_claims(
     assert (found.evaluations <= 200 * (classes - 1 if target == "all" else 1)).all()
     assert set(found.status[reached]) <= {"converged", "evaluation limit"}
     assert set(found.status[~reached]) <= {"no adversarial image found"}
-    # Just short of the boundary the image is not adversarial any more: nothing nearer that way.
+    # Just short of the boundary the image is not adversarial any more: nothing nearer that way,
+    # unless the search was cut short.
     shorter = images + np.float32(0.9) * (found.image - images)
-    if target in ("untargeted", "all") and reached.any():
-        assert (predict_classes(model, shorter)[reached] == labels[reached]).mean() > 0.8
+    ended = found.status == "converged"
+    if target in ("untargeted", "all") and ended.any():
+        assert (predict_classes(model, shorter)[ended] == labels[ended]).mean() > 0.8
