@@ -50,6 +50,16 @@ def test_it_attacks_and_writes_a_set(
     assert builder.info.splits["test"].shard_lengths == [8, 8, 4]
 
     assert run_script("attack", **given, shard_size=8) == first
+    # The finished set is shown to TensorBoard, and a layer that there is not is told.
+    board = tmp_path / "board"
+    shown = run_script("attack", **given, shard_size=8, tensorboard_dir=board)
+    assert shown.out == f"{first.out}TensorBoard: tensorboard --logdir={board}\n"
+    assert (board / "projector_config.pbtxt").is_file()
+    wrong = {"tensorboard_dir": tmp_path / "other", "projector_layer": "hidden"}
+    refused = run_script("attack", **given, shard_size=8, **wrong)
+    assert (refused.status, refused.out) == (1, "")
+    assert "model has no layer 'hidden'; expected one of" in refused.err
+    assert not (tmp_path / "other").exists()
     other = run_script("attack", **given, shard_size=8, norm="l2")
     assert other.status == 1
     assert "(--norm=squared_l2 there, l2 here); repeat those or name a new" in other.err

@@ -1,6 +1,7 @@
 """scripts/train.py: what it prints and leaves, and how it refuses."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,19 @@ def test_it_trains_measures_and_exports(run_script: RunScript, tmp_path: Path) -
         "test_split": "test[:50]",
         "max_iterations": 5,
         "output_dir": tmp_path / "model",
+        "tensorboard_dir": tmp_path / "board",
     }
     first = run_script("train", **flags)
     assert first.status == 0
     assert first.err == ""
-    title, train, test, path = first.out.replace("\xa0", " ").splitlines()
+    title, train, test, path, board = first.out.replace("\xa0", " ").splitlines()
     assert title.startswith("FC8-10 on digits: 5 iterations, ")
     assert re.fullmatch(r"train error [\d.]+ % \[[\d.]+, [\d.]+\], \d+ of 200 images", train)
     assert re.fullmatch(r"test error [\d.]+ % \[[\d.]+, [\d.]+\], \d+ of 50 images", test)
     assert path == f"SavedModel: {tmp_path / 'model'}"
+    assert board == f"TensorBoard: tensorboard --logdir={tmp_path / 'board'}"
+    for run in ("train", "test"):
+        assert len(list((tmp_path / "board" / run).glob("events.out.tfevents.*"))) == 1
     signature = tf.saved_model.load(tmp_path / "model").signatures["serving_default"]
     assert signature(images=tf.zeros([2, 8, 8, 1]))["logits"].shape == (2, 10)
 
@@ -34,6 +39,21 @@ def test_it_trains_measures_and_exports(run_script: RunScript, tmp_path: Path) -
     other = run_script("train", **flags | {"seed": 1})
     assert other.status == 1
     assert "(--seed=0 there, 1 here); repeat those or name a new directory." in other.err
+
+
+def test_tensorboard_is_missed_before_any_work(
+    run_script: RunScript, in_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    outcome = run_script(
+        "train", model="fc8-10", dataset="absent", output_dir="out", tensorboard_dir="board"
+    )
+    assert outcome.status == 1
+    assert outcome.err == (
+        "error: TensorBoard is not installed; say pip install 'tfblindspots[tensorboard]', or "
+        "leave --tensorboard_dir (in Python tensorboard_dir) out.\n"
+    )
+    assert list(in_directory.iterdir()) == []
 
 
 @pytest.mark.parametrize(
