@@ -20,15 +20,42 @@ def test_the_boundary_along_the_segment_is_met_and_never_crossed() -> None:
         share = tf.norm(points - original, axis=-1) / length
         return crossing**steepness - share**steepness
 
-    result = segment.tighten(margins, original, crossing**steepness, found)
+    result, spent = segment.tighten(
+        margins, original, crossing**steepness, found, tf.constant(segment.MORE)
+    )
     share = np.linalg.norm(result - original, axis=1) / np.linalg.norm(found - original, axis=1)
-    assert len(calls) == segment.EVALUATIONS
+    assert len(calls) == spent.numpy().max()
     assert (share >= crossing).all()
     assert (share <= 1).all()
-    excess = share / crossing - 1
-    assert np.median(excess) < 0.01 and excess.max() < 0.05
+    assert (share / crossing - 1).max() < 0.004
     points = result.numpy()
     assert points.min() >= 0 and points.max() <= 1
+
+
+def test_flat_margins_are_halved_and_the_others_left_alone() -> None:
+    """Margins that say nothing of how far the boundary is, beside one that is a straight line."""
+    original = tf.zeros([3, 4])
+    found = tf.ones([3, 4])
+    crossing = tf.constant([0.345, 0.01, 0.7])
+
+    def margins(points: tf.Tensor) -> tf.Tensor:
+        share = points[:, 0]
+        flat = tf.where(share > crossing, -1e-4, 1e-4)
+        return tf.where(tf.range(3) < 2, flat, crossing - share)
+
+    start = tf.constant([100.0, 100.0, 0.7])
+    result, spent = segment.tighten(margins, original, start, found, tf.constant(segment.MORE))
+    more = tf.constant(segment.MORE)
+    alone, _ = segment.tighten(
+        lambda points: 0.7 - points[:, 0], original[2:], start[2:], found[2:], more
+    )
+    np.testing.assert_array_equal(result[2:], alone)
+    excess = result[:, 0] / crossing - 1
+    assert excess[0] < 0.01 and excess[2] < 0.004 and (excess.numpy() >= 0).all()
+    assert spent[2] < spent[0] <= segment.EVALUATIONS + segment.MORE
+    fewer, spent = segment.tighten(margins, original, start, found, tf.constant(0))
+    np.testing.assert_array_equal(spent, [segment.EVALUATIONS] * 3)
+    assert (fewer[0] > result[0]).numpy().all()
 
 
 @pytest.mark.parametrize("phi", [SQUARED_L2, L2])

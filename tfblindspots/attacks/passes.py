@@ -27,6 +27,8 @@ from tfblindspots.solvers import DISTANCES
 _TFP_MAX_EVALUATIONS = 5000
 # Evaluations of the last step: margins along the segment, and the gradient for c.
 _FINISH = segment.EVALUATIONS + 1
+# Where few evaluations are allowed, the search needs them more than its end does.
+_SHARE_FOR_MORE = 20
 # Slots of the batch to which the last images move: at as many, XLA's rounding is that of more.
 SMALL_BATCH = 64
 # Images in work by default; of photos few, whose gradients fill the memory.
@@ -42,8 +44,8 @@ class Searches(NamedTuple):
     direct: RollingSearch | TfpSearch
     noisy: RollingSearch | None
     effort: Effort
-    # (problem, adversarial points [B, n]) -> nearer points [B, n], and c [B].
-    finish: Callable[[Problem, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    # (problem, adversarial points [B, n], more) -> nearer points [B, n]; c, margins taken [B].
+    finish: Callable[[Problem, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
 
 def search_all(
@@ -78,7 +80,9 @@ def search_all(
     searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
     searches.weights.use(network)
     default = _TFP_MAX_EVALUATIONS if tfp else searches.effort.max_evaluations
-    limit = (config.max_evaluations or default) - _FINISH
+    allowed = config.max_evaluations or default
+    more = min(segment.MORE, allowed // _SHARE_FOR_MORE)
+    limit = allowed - _FINISH - more
     images = images._replace(limit=np.full(count, limit, np.int32))
     passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
     tell = _Progress(progress, count, passes)
@@ -98,7 +102,7 @@ def search_all(
         again = searches.noisy.run(start, tell)
         _keep_nearer(found, again, rows, images.original)
     found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
-    c = _finish(searches, images, found, slots)
+    c = _finish(searches, images, found, slots, more)
     progress(count)
     return found, c
 
@@ -147,7 +151,7 @@ def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.nda
     found.evaluations[rows] += again.evaluations
 
 
-def _finish(searches: Searches, images: Images, found: Found, slots: int) -> np.ndarray:
+def _finish(searches: Searches, images: Images, found: Found, slots: int, more: int) -> np.ndarray:
     """Moves what was found to the boundary, in place, and returns c [N]."""
     c = np.zeros(len(images.original), np.float32)
     hit = np.flatnonzero(changed(found, images.original))
@@ -155,12 +159,12 @@ def _finish(searches: Searches, images: Images, found: Found, slots: int) -> np.
     for first in range(0, len(hit), slots):
         rows = hit[first : first + slots]
         padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
-        image, weight = searches.finish(
-            images.take(padded).problem(), tf.constant(found.image[padded])
+        image, weight, spent = searches.finish(
+            images.take(padded).problem(), tf.constant(found.image[padded]), tf.constant(more)
         )
         found.image[rows] = image.numpy()[: len(rows)]
         c[rows] = weight.numpy()[: len(rows)]
-        found.evaluations[rows] += _FINISH
+        found.evaluations[rows] += spent.numpy()[: len(rows)] + 1
     return c
 
 
@@ -228,19 +232,22 @@ def _compile(
         )
 
     @functools.partial(tf.function, autograph=False)
-    def finish(problem: Problem, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def finish(
+        problem: Problem, found: tf.Tensor, more: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         def margin_loss(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = classifier.logits(tf.reshape(points, [-1, *classifier.image_shape]))
             return margin_and_loss(logits, problem.goal, tf.ones_like(problem.margin))
 
-        nearest = segment.tighten(
-            lambda points: margin_loss(points)[0], problem.original, problem.margin, found
+        nearest, spent = segment.tighten(
+            lambda points: margin_loss(points)[0], problem.original, problem.margin, found, more
         )
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(nearest)
             loss = margin_loss(nearest)[1]
         gradient = tape.gradient(loss, nearest, unconnected_gradients="zero")
-        return nearest, segment.balancing_weight(phi, nearest, problem.original, gradient)
+        weight = segment.balancing_weight(phi, nearest, problem.original, gradient)
+        return nearest, weight, spent
 
     points = tf.TensorSpec([None, math.prod(classifier.image_shape)], tf.float32)
     nothing = tf.TensorSpec([None, 0], tf.float32)
@@ -253,6 +260,6 @@ def _compile(
     else:
         direct, noisy = rolling(effort.direct), rolling(effort.noisy)
     direct.compile()
-    finish_traced = finish.get_concrete_function(spec, points)
+    finish_traced = finish.get_concrete_function(spec, points, tf.TensorSpec([], tf.int32))
     weights.add(finish_traced)
     return Searches(weights, direct, noisy, effort, finish_traced)
