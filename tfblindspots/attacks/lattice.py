@@ -8,12 +8,16 @@ tenth of a level, that moves the few pixels that count most by one level, and le
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tfblindspots.attacks.search_state import LARGEST, SMALLEST
 from tfblindspots.solvers import row_dot
 
 _HALVINGS = 20
+# Pixels that are worth the same, as in front of a mean, must not all change at once: their worth is
+# told apart by up to this share.
+_APART = 1e-3
 # With a bracket's ends known, the next gain tried lies at least this share of it inside.
 _INSIDE = 0.1
 # Beyond the root foretold by this share of the distance to it: to hit is better than to miss.
@@ -37,8 +41,12 @@ def nearest_levels(original: tf.Tensor, direction: tf.Tensor, gain: tf.Tensor) -
     reach = tf.maximum(gain, 0.0) + 0.5 * tf.reduce_sum(tf.abs(direction), axis=-1)
     high = reach / squared
 
+    # Multiples of the golden ratio, less their whole parts, are spread evenly.
+    spread = np.arange(original.shape[-1]) * 0.6180339887498949 % 1
+    apart = direction * tf.constant(1 - _APART * spread, tf.float32)
+
     def levels(mu: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(tf.round(original + mu[:, None] * direction), 0.0, 255.0)
+        return tf.clip_by_value(tf.round(original + mu[:, None] * apart), 0.0, 255.0)
 
     def enough(mu: tf.Tensor) -> tf.Tensor:
         return row_dot(direction, levels(mu) - original) >= gain
