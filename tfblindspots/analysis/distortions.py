@@ -18,8 +18,8 @@ def summarize_distortions(examples: Mapping[str, np.ndarray], seconds: float) ->
 
     Args:
       examples: fields of an adversarial set by name, each [N] with N at least 1: ``label``,
-        ``original_prediction``, ``success``, ``distortion``, ``evaluations``, ``status``;
-        where they have 8-bit images, ``success_uint8`` and ``distortion_uint8``.
+        ``original_prediction``, ``success``, ``distortion``, ``evaluations``, ``status``; where
+        they have 8-bit images, ``success_uint8`` and ``distortion_uint8``.
       seconds: how long the attack took, above 0.
 
     Returns:
