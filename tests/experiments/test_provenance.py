@@ -25,7 +25,7 @@ def _set(manifest: dict[str, Any]) -> AdversarialSet:
 def test_a_model_that_was_trained_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
     made = _set({"model": {"name": "net", "fingerprint": _OLD}})
     new, old = _classifier("net", _NEW), _classifier("renamed", _OLD)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="absl"):
         # Its own model, under whatever name; a model of another name; an early manifest.
         warn_of_namesakes(made, [_classifier("net", _OLD)])
         warn_of_namesakes(made, [new, old])
@@ -45,7 +45,7 @@ def test_the_same_weights_exported_again_are_no_other_model(
 ) -> None:
     model = {"name": "net", "fingerprint": _OLD, "weights_fingerprint": 64 * "2"}
     again = dataclasses.replace(_classifier("net", _NEW), weights_fingerprint=64 * "2")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         warn_of_namesakes(_set({"model": model}), [again])
     assert caplog.messages == [
         "Set old was made for the weights of model net, which were exported again since or are "

@@ -173,5 +173,7 @@ def _advance(bar: tqdm, done: int) -> None:
 
 def _has_convolution(model: keras.Model) -> bool:
     return any(
-        isinstance(layer, keras.layers.Conv2D) for layer in model._flatten_layers(recursive=True)
+        isinstance(layer, keras.layers.Conv2D)
+        or (isinstance(layer, keras.Model) and _has_convolution(layer))
+        for layer in model.layers
     )

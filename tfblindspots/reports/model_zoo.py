@@ -1,5 +1,6 @@
 """The index of a folder of SavedModels, as Markdown."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -47,7 +48,9 @@ def model_index_markdown(entries: Sequence[Mapping[str, Any]]) -> str:
     """
     first = entries[0]
     shape = ", ".join(map(str, first["image_shape"]))
-    parts = [_INTRODUCTION.format(example=first["path"], shape=shape)]
+    # In code nothing can be escaped.
+    example = first["path"] if re.fullmatch(r"[\w./-]+", first["path"]) else "MODEL"
+    parts = [_INTRODUCTION.format(example=example, shape=shape)]
     folders: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         folders.setdefault(PurePosixPath(entry["path"]).parent.as_posix(), []).append(entry)
