@@ -100,6 +100,7 @@ def main() -> None:
         batch_size=FLAGS.batch_size,
         max_evaluations=FLAGS.max_evaluations,
         seed=FLAGS.seed,
+        bits=int(FLAGS.bits) if FLAGS.bits else None,
         xla={"auto": None, "on": True, "off": False}[FLAGS.xla],
     )
     manifest = make_adversarial_set(
