@@ -36,6 +36,7 @@ docs: setup
 benchmark: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.minimum_distortion --output_dir=results/benchmark $(BENCHMARK_FLAGS)
+	$(BIN)/python -m benchmarks.adversarial_sets --undefok=model,imagenet_weights --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.scaling --undefok=model --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 
 clean:

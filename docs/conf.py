@@ -1,11 +1,13 @@
 """How Sphinx builds the site: ``make docs``."""
 
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -17,15 +19,20 @@ REFERENCE = HERE / "reference"
 project = "tfblindspots"
 version = release = tfblindspots.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "results/**/quality_card.md"]
+exclude_patterns = ["_build", "**/quality_card.md"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 html_theme = "furo"
 html_title = "tfblindspots"
+html_show_copyright = False
+html_static_path = ["static"]
+html_css_files = ["width.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
+# A class tells of its fields once, as attributes.
+autodoc_typehints_description_target = "documented_params"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
@@ -37,14 +44,15 @@ nitpick_ignore_regex = [
     # Aliases of types within a room; what a room shows has a shorter name.
     (r"py:class", rf"{project}\.\w+\.\w+\.\w+"),
 ]
-# The index leaves room for pages that are being written.
-suppress_warnings = ["toc.empty_glob"]
 
 
 def setup(app: Sphinx) -> None:
     """Writes the reference before Sphinx looks for pages, and mends links that leave docs/."""
     app.connect("builder-inited", lambda app: write_reference(REFERENCE))
     app.connect("source-read", offer_files_outside)
+    # Before napoleon, at 500, reads the section.
+    app.connect("autodoc-process-docstring", add_fields, priority=400)
+    app.connect("autodoc-skip-member", skip_tuple_fields)
 
 
 def offer_files_outside(app: Sphinx, name: str, source: list[str]) -> None:
@@ -56,6 +64,34 @@ def offer_files_outside(app: Sphinx, name: str, source: list[str]) -> None:
         return link[0] if inside else f"](path:{link[1]})"
 
     source[0] = re.sub(r"\]\((\.\./[^)#]+\.md)\)", offered, source[0])
+
+
+def add_fields(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Adds what the comments beside a class's fields say of them to its docstring."""
+    if what == "class" and "Attributes:" not in lines and (fields := field_comments(obj)):
+        lines += ["", "Attributes:", *(f"  {name}: {text}" for name, text in fields.items()), ""]
+
+
+def skip_tuple_fields(
+    app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leaves out "Alias for field number 0": ``add_fields`` has told of it."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
+def field_comments(cls: type) -> dict[str, str]:
+    """The fields of a named tuple or data class with the comments beside or above them."""
+    fields, above = {}, ""
+    for line in inspect.getsource(cls).splitlines():
+        code, _, comment = (part.strip() for part in line.partition("#"))
+        comment = "" if comment.startswith("type:") else comment.partition("  #")[0]
+        field = re.fullmatch(r"    (\w+): [^=]+(= .+)?", line.partition("#")[0].rstrip())
+        text = f"{above} {comment}".strip()
+        if field is not None and text:
+            # An asterisk or a bar would be markup.
+            fields[field[1]] = re.sub(r"([*|_])", r"\\\1", text)
+        above = f"{above} {comment}".strip() if not code else ""
+    return fields
 
 
 def write_reference(directory: Path) -> None:

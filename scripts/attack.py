@@ -10,8 +10,8 @@ flags say what it expects where that is not float32 images [N, H, W, C] in [0, 1
       --mean=103.939,116.779,123.68 --dataset=photos --image_size=224 --output_dir=results/sets/vgg
 
 The set is a directory of TFRecord files that TensorFlow Datasets reads
-(tfds.builder_from_directory) where this package is not installed; README shows how. An interrupted
-run is resumed by the same command, after the last complete file.
+(tfds.builder_from_directory) where this package is not installed; docs/read_a_set.md shows how. An
+interrupted run is resumed by the same command, after the last complete file.
 
 Check it with scripts/verify_set.py, feed it to other models with scripts/evaluate.py.
 """

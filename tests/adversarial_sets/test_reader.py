@@ -1,8 +1,5 @@
 """Sets are read back as they were written, by this package and by others."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,64 +11,6 @@ from tfblindspots.artifacts import read_json, write_json
 from tfblindspots.errors import InputError
 
 _SHARD = "adversarial_set-train.tfrecord-00001-of-00003"
-
-# Runs where this package cannot be imported, and prints what it read as JSON.
-_FOREIGN_READER = """
-import sys
-sys.modules["tfblindspots"] = None  # Importing it raises.
-import glob
-import json
-import tensorflow as tf
-import tensorflow_datasets as tfds
-
-directory = sys.argv[1]
-builder = tfds.builder_from_directory(directory)
-by_tfds = [
-    {name: value.numpy() for name, value in example.items()}
-    for example in builder.as_dataset(split="train")
-]
-by_tfds.sort(key=lambda example: example["index"])
-description = {
-    "image": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
-    "original": tf.io.FixedLenFeature([4, 3, 2], tf.float32),
-    "image_uint8": tf.io.FixedLenFeature([], tf.string),
-    **{
-        name: tf.io.FixedLenFeature([], tf.int64)
-        for name in "label original_prediction prediction target success index prediction_uint8 "
-        "success_uint8 evaluations".split()
-    },
-    **{
-        name: tf.io.FixedLenFeature([], tf.float32)
-        for name in ("c", "distortion", "l2", "linf", "distortion_uint8")
-    },
-    "status": tf.io.FixedLenFeature([], tf.string),
-}
-
-def parse(record):
-    example = tf.io.parse_single_example(record, description)
-    image = tf.reshape(tf.io.decode_raw(example["image_uint8"], tf.uint8), [4, 3, 2])
-    return {name: value.numpy() for name, value in {**example, "image_uint8": image}.items()}
-
-shards = sorted(glob.glob(directory + "/*.tfrecord-*"))
-by_tensorflow = [parse(record) for record in tf.data.TFRecordDataset(shards)]
-by_tensorflow.sort(key=lambda example: example["index"])
-supervised = next(iter(builder.as_dataset(split="train[:1]", as_supervised=True)))
-
-def plain(value):
-    return value.decode() if isinstance(value, bytes) else value.tolist()
-
-json.dump(
-    {
-        "features": sorted(builder.info.features),
-        "class_names": builder.info.features["label"].names,
-        "num_examples": builder.info.splits["train"].num_examples,
-        "supervised": [list(tensor.shape) for tensor in supervised],
-        "tfds": [{name: plain(value) for name, value in e.items()} for e in by_tfds],
-        "tensorflow": [{name: plain(value) for name, value in e.items()} for e in by_tensorflow],
-    },
-    sys.stdout,
-)
-"""
 
 
 def test_round_trip(tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]) -> None:
@@ -85,30 +24,6 @@ def test_round_trip(tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray
         assert found.examples[field.name].dtype == field.dtype
         np.testing.assert_array_equal(found.examples[field.name], examples[field.name])
     assert all(type(status) is str for status in found.examples["status"])
-
-
-def test_others_read_it_where_this_package_is_not_installed(
-    tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
-) -> None:
-    examples = write_set()
-    result = subprocess.run(
-        [sys.executable, "-c", _FOREIGN_READER, str(tmp_path / "set")],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    found = json.loads(result.stdout)
-    assert found["features"] == sorted(examples)
-    assert found["class_names"] == ["a", "b", "c", "d", "e"]
-    assert found["num_examples"] == 23
-    assert found["supervised"] == [[4, 3, 2], []]
-    order = np.argsort(examples["index"])
-    for reader in ("tfds", "tensorflow"):
-        assert len(found[reader]) == 23
-        for name, values in examples.items():
-            read = np.array([example[name] for example in found[reader]])
-            np.testing.assert_array_equal(read.astype(values.dtype), values[order])
 
 
 def test_refuses_what_is_not_there(tmp_path: Path) -> None:

@@ -52,12 +52,17 @@ class Block(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """README and all pages of docs/, but those that ``make docs`` generates."""
+    """README and all pages of docs/, but those that scripts and ``make docs`` generate."""
     written = (REPOSITORY / "docs").rglob("*.md")
     generated = (REPOSITORY / "docs" / "reference", REPOSITORY / "docs" / "_build")
     return [
         REPOSITORY / "README.md",
-        *sorted(page for page in written if not any(page.is_relative_to(g) for g in generated)),
+        *sorted(
+            page
+            for page in written
+            if page.name != "quality_card.md"
+            and not any(page.is_relative_to(folder) for folder in generated)
+        ),
     ]
 
 

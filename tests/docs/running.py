@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.docs.pages import REPOSITORY, SLOW, WITHOUT_PACKAGE, Block
+from tests.elsewhere import run_elsewhere
 from tests.scripts.conftest import call_script_in_process
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
-_TOKEN = re.compile(rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\.\.\.)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)")
+_TOKEN = re.compile(
+    rf"(?P<number>{_NUMBER.pattern})|(?P<gap>\s*\.\.\.\s*)|(?P<rule>-{{3,}})|(?P<space>\s+)|(?P<other>.)"
+)
 # Other processors round otherwise, and training multiplies that.
 _FACTOR = 2.0
-_NEXT = "--- the next block ---"
 
 
 def run_page(page_blocks: Sequence[Block], directory: Path, *, as_written: bool) -> None:
@@ -34,7 +36,7 @@ def run_page(page_blocks: Sequence[Block], directory: Path, *, as_written: bool)
     Raises:
       AssertionError: a block fails, or prints something else than the page shows.
     """
-    for name in ("scripts", "saved_models"):
+    for name in ("docs", "saved_models", "scripts"):
         (directory / name).symlink_to(REPOSITORY / name)
     names: dict[str, Any] = {}
     printed: dict[Block, str] = {}
@@ -55,7 +57,9 @@ def run_page(page_blocks: Sequence[Block], directory: Path, *, as_written: bool)
             printed[block] = _run_python(block, names)
         elif block.language == "bash":
             printed[block] = (_run_shell if as_written else _run_commands)(block, directory)
-    printed |= _run_apart(apart, directory)
+    if apart:  # In one process, for to start one takes seconds.
+        lines = run_elsewhere([block.code for block in apart], directory)
+        printed |= {block: "\n".join(lines[i]) for i, block in enumerate(apart)}
     for block, output in shown:
         difference = differs(output.code, printed[block])
         assert difference is None, f"{output.place}: {difference}\nprinted:\n{printed[block]}"
@@ -111,24 +115,13 @@ def _run_commands(block: Block, directory: Path) -> str:
 
 def _run_shell(block: Block, directory: Path) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return _run(["bash", "-euo", "pipefail", "-c", block.code], block, directory, {"PATH": path})
-
-
-def _run_apart(apart: Sequence[Block], directory: Path) -> dict[Block, str]:
-    """Runs Python where this package cannot be imported: in one process, for its start is slow."""
-    if not apart:
-        return {}
-    program = "import sys; sys.modules['tfblindspots'] = None\n" + "".join(
-        f"exec(compile({block.code!r}, {block.place!r}, 'exec'), {{}}); print({_NEXT!r})\n"
-        for block in apart
-    )
-    out = _run([sys.executable, "-c", program], apart[0], directory, {})
-    return dict(zip(apart, out.split(_NEXT), strict=False))
-
-
-def _run(command: Sequence[str], block: Block, directory: Path, environment: dict[str, str]) -> str:
     result = subprocess.run(
-        command, cwd=directory, capture_output=True, text=True, env=os.environ | environment
+        ["bash", "-euo", "pipefail", "-c", block.code],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": path},
+        check=False,
     )
     assert result.returncode == 0, f"{block.place} fails:\n{result.stderr}"
     return result.stdout

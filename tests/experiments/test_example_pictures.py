@@ -35,6 +35,7 @@ def sets(
     colourful = examples._replace(
         image=(examples.image * colours).astype(np.float32),
         original=(examples.original * colours).astype(np.float32),
+        image_uint8=np.repeat(examples.image_uint8, 3, axis=-1),
     )
     write_adversarial_set(
         root / "colour", colourful, model="linear", class_names=test_set.class_names

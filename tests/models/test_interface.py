@@ -1,5 +1,6 @@
 """What users say of a model does the same as the same thing inside the model."""
 
+import json
 from typing import Any
 
 import keras
@@ -15,6 +16,17 @@ _IMAGES = np.random.default_rng(3).random((4, *_SHAPE), np.float32)
 _CAFFE = ModelInterface(
     pixel_range=(0, 255), channel_order="bgr", mean=(104, 117, 123), std=(58.0, 57.0, 57.5)
 )
+
+
+def test_settings_of_a_manifest_make_the_interface_again() -> None:
+    for interface in (_CAFFE, ModelInterface(), ModelInterface(output_kind="probabilities")):
+        settings = json.loads(json.dumps(interface.settings()))
+        assert ModelInterface.from_settings(settings) == interface
+    settings = {"signature": "serve", "output": "scores", "image_size": [5, 4]}
+    expected = ModelInterface(signature="serve", output="scores", image_size=(5, 4))
+    assert ModelInterface.from_settings(settings) == expected
+    with pytest.raises(InputError, match=r"^the model's settings hold gamma; expected those of th"):
+        ModelInterface.from_settings({"gamma": 2.2})
 
 
 def _network(images: Any, size: tuple[int, ...] = _SHAPE) -> Any:

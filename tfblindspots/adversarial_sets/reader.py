@@ -17,8 +17,8 @@ from tfblindspots.adversarial_sets.schema import KIND, feature_description, fiel
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.errors import InputError
 
-# What is read, and what is parsed, at once.
-_CHUNK_BYTES = 8 << 20
+# What is parsed at once: small enough for the memory to be used again, not asked for anew.
+_BATCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str,
     count = sum(layout.shard_count(names.index(path.name)) for path in paths)
     example_bytes = 2 * 4 * math.prod(layout.image_shape)
     batches = (
-        tf.data.TFRecordDataset([os.fspath(path) for path in paths], buffer_size=_CHUNK_BYTES)
-        .batch(max(1, _CHUNK_BYTES // example_bytes))
+        tf.data.TFRecordDataset([os.fspath(path) for path in paths])
+        .batch(max(1, _BATCH_BYTES // example_bytes))
         .map(parse, tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )

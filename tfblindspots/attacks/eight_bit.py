@@ -1,11 +1,22 @@
 """8-bit adversarial images: the nearest grey levels, of those that a file of 8 bits can hold."""
 
+import functools
+
 import numpy as np
 
 from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.examples import AttackConfig, EightBitExamples, FloatExamples
+from tfblindspots.attacks.lattice_search import LatticeSearch
+from tfblindspots.attacks.objectives import UNTARGETED, Goal
+from tfblindspots.attacks.passes import SMALL_BATCH, compiled_searches
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.models import Classifier, predict_classes
+
+# Rounds of the search for the companion of a float image, and for an image that is all that is
+# sought; what a round's gradient counts for.
+_ROUNDS, _MORE_ROUNDS, _SHARE = 1, 6, 0.3
+# Rounds and shares where that found nothing: along the float perturbation, and elsewhere.
+_AGAIN = ((4, 0.0), (12, _SHARE))
 
 
 def find_eight_bit(
@@ -13,19 +24,68 @@ def find_eight_bit(
 ) -> EightBitExamples:
     """Finds for each adversarial image one of 8 bits that is adversarial too, as near as may be.
 
+    An image that is misclassified to begin with is the original, rounded, if that still is, and
+    searched from there otherwise. Where the float attack failed, or nothing is found here, the
+    image is the original, rounded.
+
     Args:
       classifier: the model under attack.
       found: N images and what the attack found for them.
-      config: the attack.
+      config: the attack; with ``bits=8`` more is spent on each image.
 
     Returns:
-      For each an 8-bit image. Where the search for it failed, or there was nothing to search from,
-      that is the original, rounded.
+      An 8-bit image for each, and what it comes to.
     """
-    levels = round_to_uint8(found.image)
+    levels = round_to_uint8(found.original)
+    wrong = found.original_prediction != found.label
+    sought = (found.image != found.original).any(axis=(1, 2, 3))
+    if wrong.any():
+        rows = np.flatnonzero(wrong)
+        kept = predict_classes(classifier, from_uint8(levels[rows])) != found.label[rows]
+        sought[rows] = ~kept
+    target = np.where(wrong, UNTARGETED, found.target)
+    goal = Goal(found.label.astype(np.int32), target.astype(np.int32))
+    rows = np.flatnonzero(sought)
+    first = (_MORE_ROUNDS if config.bits == 8 else _ROUNDS, _SHARE)
+    for rounds, share in (first, *_AGAIN):
+        rows = _search(classifier, config, found, goal, rows, rounds, share, levels)
     return judge_eight_bit(
         classifier, levels, found.original, found.label, found.target, found.original_prediction
     )
+
+
+def _search(
+    classifier: Classifier,
+    config: AttackConfig,
+    found: FloatExamples,
+    goal: Goal,
+    rows: np.ndarray,
+    rounds: int,
+    share: float,
+    levels: np.ndarray,
+) -> np.ndarray:
+    """Puts what is found for the images ``rows`` into ``levels``; returns those without."""
+    if not rows.size:
+        return rows
+    searches = compiled_searches(classifier, config)
+    slots = searches.slots if rows.size > SMALL_BATCH else min(SMALL_BATCH, searches.slots)
+    search = _compiled(classifier, slots)
+    original, image = (x.reshape(len(x), -1) for x in (found.original, found.image))
+    lost = []
+    for first in range(0, rows.size, slots):
+        part = rows[first : first + slots]
+        result, hit = search.run(
+            original[part], image[part], Goal(goal.label[part], goal.target[part]), rounds, share
+        )
+        levels[part[hit]] = result[hit].reshape(-1, *levels.shape[1:])
+        lost.append(part[~hit])
+    return np.concatenate(lost)
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(classifier: Classifier, slots: int) -> LatticeSearch:
+    """The search; kept, since compiling costs seconds."""
+    return LatticeSearch(classifier, slots)
 
 
 def judge_eight_bit(

@@ -27,7 +27,7 @@ _TFP_MAX_EVALUATIONS = 5000
 # Evaluations of the last step: margins along the segment, and the gradient for c.
 _FINISH = segment.EVALUATIONS + 1
 # Slots of the batch to which the last images move: at as many, XLA's rounding is that of more.
-_SMALL_BATCH = 64
+SMALL_BATCH = 64
 # Images in work by default; of photos few, whose gradients fill the memory.
 _BATCH, _PHOTO_BATCH = 256, 16
 # Images whose search is of no further use, or none.
@@ -42,6 +42,8 @@ class Searches(NamedTuple):
     effort: Effort
     # (problem, adversarial points [B, n]) -> nearer points [B, n], and c [B].
     finish: Callable[[Problem, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    slots: int  # images in work at a time
+    xla: bool  # whether the model is compiled by XLA
 
 
 def search_all(
@@ -69,9 +71,7 @@ def search_all(
         progress(0)
         nothing = np.zeros(0, np.int64)
         return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
-    photos = images.original.shape[1] > PHOTO
-    slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
-    searches = _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
+    searches = compiled_searches(classifier, config)
     default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
     images = images._replace(limit=np.full(count, limit, np.int32))
@@ -93,9 +93,20 @@ def search_all(
         again = searches.noisy.run(start, tell)
         _keep_nearer(found, again, rows, images.original)
     found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
-    c = _finish(searches, images, found, slots)
+    c = _finish(searches, images, found)
     progress(count)
     return found, c
+
+
+def compiled_searches(classifier: Classifier, config: AttackConfig) -> Searches:
+    """What is compiled for a classifier and configuration; made once.
+
+    Raises:
+      InputError: XLA was asked for and cannot compile the model.
+    """
+    photos = math.prod(classifier.image_shape) > PHOTO
+    slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
+    return _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
 
 
 def changed(found: Found, originals: np.ndarray) -> np.ndarray:
@@ -136,13 +147,13 @@ def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.nda
     found.evaluations[rows] += again.evaluations
 
 
-def _finish(searches: Searches, images: Images, found: Found, slots: int) -> np.ndarray:
+def _finish(searches: Searches, images: Images, found: Found) -> np.ndarray:
     """Moves what was found to the boundary, in place, and returns c [N]."""
     c = np.zeros(len(images.original), np.float32)
     hit = np.flatnonzero(changed(found, images.original))
-    quantum = _quantum(slots)
-    for first in range(0, len(hit), slots):
-        rows = hit[first : first + slots]
+    quantum = _quantum(searches.slots)
+    for first in range(0, len(hit), searches.slots):
+        rows = hit[first : first + searches.slots]
         padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
         image, weight = searches.finish(
             images.take(padded).problem(), tf.constant(found.image[padded])
@@ -159,7 +170,7 @@ def _quantum(slots: int) -> int:
     At multiples of 16 TensorFlow's rounding is the same for any batch size; a small batch of large
     images would pay too much for it.
     """
-    return 16 if slots > _SMALL_BATCH else 1
+    return 16 if slots > SMALL_BATCH else 1
 
 
 def _slots(batch_size: int) -> int:
@@ -209,7 +220,7 @@ def _compile(
             )
 
         return RollingSearch(
-            compile_search, [slots, _SMALL_BATCH] if slots > _SMALL_BATCH else [slots]
+            compile_search, [slots, SMALL_BATCH] if slots > SMALL_BATCH else [slots]
         )
 
     @functools.partial(tf.function, autograph=False)
@@ -237,7 +248,7 @@ def _compile(
     else:
         direct, noisy = rolling(effort.direct), rolling(effort.noisy)
     direct.compile()
-    return Searches(direct, noisy, effort, finish.get_concrete_function(spec, points))
+    return Searches(direct, noisy, effort, finish.get_concrete_function(spec, points), slots, xla)
 
 
 def _has_convolutions(classifier: Classifier) -> bool:

@@ -7,6 +7,7 @@ from tfblindspots.solvers.distances import (
     Distance,
     WeightedDistance,
     row_dot,
+    row_norm,
 )
 from tfblindspots.solvers.minimize import MinimizeResult, minimize
 
@@ -19,4 +20,5 @@ __all__ = [
     "WeightedDistance",
     "minimize",
     "row_dot",
+    "row_norm",
 ]
