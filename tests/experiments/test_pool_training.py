@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.experiments.summaries import read_summaries
 from tfblindspots.adversarial_sets import read_adversarial_set
 from tfblindspots.analysis import error_rate
 from tfblindspots.artifacts import read_json, read_manifest
@@ -28,7 +29,8 @@ def directory(
     tmp_path_factory: pytest.TempPathFactory, train_set: ImageDataset, test_set: ImageDataset
 ) -> Path:
     directory = tmp_path_factory.mktemp("pool") / "out"
-    train_with_pools(CONFIG, train_set, test_set, directory)
+    board = directory.parent / "board"
+    train_with_pools(CONFIG, train_set, test_set, directory, tensorboard_dir=board)
     return directory
 
 
@@ -46,6 +48,14 @@ def test_errors_and_distortion_are_those_of_the_network_on_disk(
         assert results[name] == error_rate(predictions, images.labels)._asdict()
     assert results["curve"][-1]["test_error"] == results["test_error"]["rate"]
     assert len(results["curve"]) == 60
+    losses = read_summaries(directory.parent / "board" / "train")["loss"]
+    assert [step for step, _ in losses] == list(range(1, 61))
+    expected = [np.float32(point["loss"]) for point in results["curve"]]
+    assert [float(loss) for _, loss in losses] == expected
+    errors = dict(read_summaries(directory.parent / "board" / "test")["error"])
+    for step, error in errors.items():
+        assert float(error) == np.float32(results["curve"][step - 1]["test_error"])
+    assert list(errors)[-1] == 60
     found = find_adversarial_examples(
         classifier, test_set.images[:30], test_set.labels[:30], AttackConfig("untargeted")
     )
