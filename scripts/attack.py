@@ -80,6 +80,13 @@ flags.DEFINE_enum(
     ["auto", "on", "off"],
     "compile with XLA; auto: everywhere but for convolutions on a CPU, which it slows down",
 )
+flags.DEFINE_enum(
+    "bits",
+    None,
+    ["8"],
+    "8: find the nearest image of whole grey levels from 0 to 255, which a PNG file holds, and "
+    "spend more on it; by default images are floats, each with an image of 8 bits beside it",
+)
 cli.define_seed_flag()
 cli.define_export_flag()
 
@@ -100,6 +107,7 @@ def main() -> None:
         batch_size=FLAGS.batch_size,
         max_evaluations=FLAGS.max_evaluations,
         seed=FLAGS.seed,
+        bits=int(FLAGS.bits) if FLAGS.bits else None,
         xla={"auto": None, "on": True, "off": False}[FLAGS.xla],
     )
     manifest = make_adversarial_set(

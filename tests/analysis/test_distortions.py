@@ -6,10 +6,14 @@ import pytest
 from tfblindspots.analysis import summarize_distortions
 from tfblindspots.artifacts import to_json
 
+_FLOATS = ("distortion", "distortion_uint8")
+
 
 def _examples(**fields: list) -> dict[str, np.ndarray]:
     return {
-        name: np.array(values, {"status": object, "distortion": np.float32}.get(name, np.int64))
+        name: np.array(
+            values, {"status": object, **dict.fromkeys(_FLOATS, np.float32)}.get(name, np.int64)
+        )
         for name, values in fields.items()
     }
 
@@ -46,6 +50,24 @@ def test_misclassified_images_count_0_and_failures_do_not_count() -> None:
         "images_per_second": 2.5,
         "statuses": {"converged": 2, "limit": 1, "none found": 1, "already misclassified": 1},
     }
+    to_json(found)
+
+
+def test_in_8_bits_only_successes_count() -> None:
+    fields = _examples(
+        label=[0, 1, 2, 3, 4],
+        original_prediction=[0, 1, 2, 3, 9],
+        success=[1, 1, 1, 0, 1],
+        distortion=[0.125, 0.25, 0.75, 0.0, 0.0],
+        success_uint8=[1, 1, 0, 1, 1],
+        distortion_uint8=[0.25, 0.25, 0.0, 0.5, 0.5],
+        evaluations=[10, 20, 30, 100, 1],
+        status=["converged"] * 5,
+    )
+    found = summarize_distortions(fields, seconds=1.0)
+    assert found["success_rate_uint8"] == pytest.approx(2 / 3)
+    assert found["mean_distortion_uint8"] == 0.25
+    assert found["mean_ratio_uint8"] == 1.5
     to_json(found)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tfblindspots.analysis import make_quality_card
 from tfblindspots.artifacts import to_json
-from tfblindspots.attacks.attack import _STATUSES
+from tfblindspots.attacks.float_attack import _STATUSES
 
 COUNT = 10
 CHECKS = {
@@ -118,3 +118,11 @@ def test_a_model_that_errs_on_most_images(wrong: int, count: int | None) -> None
 
 def test_the_statuses_are_those_of_the_attack() -> None:
     assert {"evaluation limit", "not finite"} <= set(_STATUSES.values())
+
+
+def test_what_is_lost_in_8_bits() -> None:
+    fields = examples(success=[0, 0]) | {"success_uint8": np.repeat([0, 1], [5, COUNT - 5])}
+    found = warnings(fields)["lost_in_8_bits"]
+    # Of the five lost, two were none as floats.
+    assert (found["count"], found["of"], found["bias"]) == (3, 8, "too robust")
+    assert found["text"].startswith("3 of 8 adversarial images have none of 8 bits beside them")

@@ -60,6 +60,19 @@ def test_claims_hold(  # type: ignore[no-untyped-def]
     np.testing.assert_array_equal(found.prediction, prediction)
     reached = prediction == found.target if target != "untargeted" else prediction != labels
     np.testing.assert_array_equal(found.success == 1, reached)
+    in_8_bits = found.image_uint8.astype(np.float32) / np.float32(255)
+    assert found.image_uint8.dtype == np.uint8 and in_8_bits.shape == images.shape
+    prediction = predict_classes(model, in_8_bits)
+    np.testing.assert_array_equal(found.prediction_uint8, prediction)
+    reached_uint8 = prediction == found.target if target != "untargeted" else prediction != labels
+    np.testing.assert_array_equal(found.success_uint8 == 1, reached_uint8)
+    change = (in_8_bits.astype(float) - images).reshape(7, -1)
+    rms = np.sqrt(np.square(change).mean(axis=1))
+    np.testing.assert_allclose(found.distortion_uint8, rms, rtol=1e-5)
+    lost = reached & ~reached_uint8
+    # One or two pixels may have no grey levels between two boundaries.
+    assert not lost.any() or pixels < 4
+    assert (rms[lost] <= 0.5 / 255).all()
     changed = (found.image != images).any(axis=(1, 2, 3))
     np.testing.assert_array_equal(changed, reached)
     change = (found.image.astype(float) - images).reshape(7, -1)

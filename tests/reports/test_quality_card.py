@@ -96,3 +96,20 @@ def test_a_set_made_before_there_were_cards(manifest: dict[str, Any]) -> None:
         *with_card[:5],
         "no quality card: the set was made by an earlier version",
     ]
+
+
+def test_what_holds_in_8_bits(manifest: dict[str, Any]) -> None:
+    without = quality_card_lines(manifest)
+    manifest["summary"] |= {
+        "success_rate_uint8": 0.875,
+        "mean_distortion_uint8": 0.0123,
+        "mean_ratio_uint8": 1.2345,
+    }
+    lines = quality_card_lines(manifest)
+    assert lines.pop(3).replace("\N{NO-BREAK SPACE}", " ") == (
+        "in 8 bits: 87.5 % of the successes stay one, mean distortion 0.0123, in the mean 1.234 "
+        "times the float's"
+    )
+    assert lines == without
+    manifest["summary"]["mean_ratio_uint8"] = manifest["summary"]["mean_distortion_uint8"] = None
+    assert "in the mean – times" in quality_card_lines(manifest)[3]

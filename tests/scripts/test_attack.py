@@ -26,7 +26,7 @@ def test_it_attacks_and_writes_a_set(
     assert first.status == 0
     assert first.err == ""
     lines = first.out.replace("\xa0", " ").splitlines()
-    success, distortion, quantiles, cost, ended, checked, warnings, path = lines
+    success, distortion, quantiles, eight_bit, cost, ended, checked, warnings, path = lines
     assert re.fullmatch(
         r"model on digits test\[:20\], target random: 100 % success on \d+ correctly classified "
         r"of 20 images",
@@ -38,6 +38,11 @@ def test_it_attacks_and_writes_a_set(
     )
     assert re.fullmatch(
         r"quantiles of the correctly classified: 5 % 0\.\d+, 25 % .*, 95 % 0\.\d+", quantiles
+    )
+    assert re.fullmatch(
+        r"in 8 bits: 100 % of the successes stay one, mean distortion 0\.\d+, in the mean "
+        r"1\.00\d times the float's",
+        eight_bit,
     )
     assert re.fullmatch(
         r"[\d.]+ evaluations an image, [\d.]+ s, compiling included: [\d.,]+ images/s", cost
@@ -53,6 +58,20 @@ def test_it_attacks_and_writes_a_set(
     other = run_script("attack", **given, shard_size=8, norm="l2")
     assert other.status == 1
     assert "(--norm=squared_l2 there, l2 here); repeat those or name a new" in other.err
+
+
+def test_it_attacks_for_8_bits(run_script: RunScript, workplace: Path, tmp_path: Path) -> None:
+    made = run_script(
+        "attack", **SMALL, saved_model=workplace / "model", output_dir=tmp_path / "set", bits=8
+    )
+    assert made.status == 0
+    assert "in the mean 1.000 times the float's" in made.out
+    assert read_manifest(tmp_path / "set", "adversarial_set")["attack"]["bits"] == 8
+    for example in tfds.builder_from_directory(tmp_path / "set").as_dataset(split="test"):
+        np.testing.assert_array_equal(
+            example["image"], example["image_uint8"].numpy().astype(np.float32) / np.float32(255)
+        )
+        assert int(example["success"]) == 1
 
 
 def test_the_flags_offer_what_the_attack_knows(run_script: RunScript, in_directory: Path) -> None:

@@ -64,7 +64,7 @@ def test_what_is_wrong_is_printed_by_example(run_script: RunScript, a_set: Path)
     index = f"example 7 (index 7) of {shards(a_set)[0].name}: success_uint8 is "
     assert lines[position + 1].startswith(" " * 13 + index)
     assert outcome.err.startswith(f"error: {a_set} is not known to be what it claims (360 examples")
-    assert outcome.err.endswith("s): success failed; dataset, model left out.\n")
+    assert outcome.err.endswith("s): success, summary failed; dataset, model left out.\n")
     assert outcome.err.count("\n") == 1
     assert json.loads((a_set / "j").read_text())["holds"] is False
 

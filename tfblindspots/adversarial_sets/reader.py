@@ -124,6 +124,8 @@ def _decode(texts: np.ndarray) -> np.ndarray:
     return np.array([decoded[text] for text in texts.tolist()], dtype=object)
 
 
+# Nothing to convert, and looking for it takes longer than to read some thousand examples.
+@tf.autograph.experimental.do_not_convert
 def _parse(
     records: tf.Tensor, image_shape: tuple[int, int, int], schema: int
 ) -> dict[str, tf.Tensor]:

@@ -18,7 +18,8 @@ def summarize_distortions(examples: Mapping[str, np.ndarray], seconds: float) ->
 
     Args:
       examples: fields of an adversarial set by name, each [N] with N at least 1: ``label``,
-        ``original_prediction``, ``success``, ``distortion``, ``evaluations``, ``status``.
+        ``original_prediction``, ``success``, ``distortion``, ``evaluations``, ``status``; where
+        they have 8-bit images, ``success_uint8`` and ``distortion_uint8``.
       seconds: how long the attack took, above 0.
 
     Returns:
@@ -26,8 +27,10 @@ def summarize_distortions(examples: Mapping[str, np.ndarray], seconds: float) ->
       the attacked ones; ``mean_distortion`` over all images (tables 1 to 4, "Av. min. distortion");
       ``mean_distortion_correct``, ``median_distortion_correct`` and ``quantiles`` (by
       probability) over the attacked ones; ``mean_evaluations`` for an attacked one; ``seconds``;
-      ``images_per_second``; ``statuses``, images by the reason why their search ended. What there
-      are no images to compute from is None.
+      ``images_per_second``; ``statuses``, images by the reason why their search ended; with 8-bit
+      images ``success_rate_uint8``, the share of the attacked ones with success that have it in 8
+      bits too, and over these ``mean_distortion_uint8`` and ``mean_ratio_uint8`` of their
+      distortion in 8 bits over that as floats. What there are no images to compute from is None.
     """
     attacked = examples["label"] == examples["original_prediction"]
     success = examples["success"] == 1
@@ -45,6 +48,21 @@ def summarize_distortions(examples: Mapping[str, np.ndarray], seconds: float) ->
         "seconds": round(seconds, 3),
         "images_per_second": round(len(distortion) / seconds, 1),
         "statuses": dict(Counter(examples["status"].tolist()).most_common()),
+        **(_eight_bit(examples, attacked & success) if "success_uint8" in examples else {}),
+    }
+
+
+def _eight_bit(examples: Mapping[str, np.ndarray], found: np.ndarray) -> dict[str, float | None]:
+    """What of the images ``found``, bool [N], holds in 8 bits."""
+    kept = found & (examples["success_uint8"] == 1)
+    distortion = examples["distortion_uint8"][kept].astype(np.float64)
+    # A model that answers at random may err on an unchanged image.
+    before = examples["distortion"][kept]
+    moved = before > 0
+    return {
+        "success_rate_uint8": _mean(kept[found]),
+        "mean_distortion_uint8": _mean(distortion),
+        "mean_ratio_uint8": _mean(distortion[moved] / before[moved]),
     }
 
 

@@ -91,6 +91,12 @@ _RULES = (
         "whatever is random in the model off",
     ),
     _Rule(
+        "lost_in_8_bits",
+        TOO_ROBUST,
+        "adversarial images have none of 8 bits beside them that is adversarial too, so the model "
+        "may look more robust than it is to whoever reads image_uint8; use the float images",
+    ),
+    _Rule(
         "not_finite_searches",
         TOO_ROBUST,
         "searches met a loss or gradient that is not finite and ended early, so the model may look "
@@ -113,7 +119,8 @@ def make_quality_card(
 
     Args:
       examples: fields of an adversarial set by name, each [N] with N at least 1: ``label``,
-        ``original_prediction``, ``success``, ``distortion``, ``status``.
+        ``original_prediction``, ``success``, ``distortion``, ``status``; where they have 8-bit
+        images, ``success_uint8``.
       checks: of the model on images of the set, from ``check_model``.
 
     Returns:
@@ -154,6 +161,9 @@ def _counts(
         "not_finite_searches": examples["status"] == "not finite",
         "evaluation_limit": examples["status"] == "evaluation limit",
     }
+    found = attacked & (examples["success"] == 1)
+    # Sets of schema 1 have no 8-bit images to lose.
+    lost = found & (examples.get("success_uint8", examples["success"]) == 0)
     total = int(np.count_nonzero(attacked))
     return {
         "misclassified": (len(attacked) - total, len(attacked)),
@@ -170,4 +180,5 @@ def _counts(
             )
         },
         **{name: (int(np.count_nonzero(rows)), total) for name, rows in of_attacked.items()},
+        "lost_in_8_bits": (int(np.count_nonzero(lost)), int(np.count_nonzero(found))),
     }

@@ -8,7 +8,7 @@ from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.examples import AttackConfig, EightBitExamples, FloatExamples
 from tfblindspots.attacks.lattice_search import LatticeSearch
 from tfblindspots.attacks.objectives import UNTARGETED, Goal
-from tfblindspots.attacks.passes import SMALL_BATCH, compiled_searches
+from tfblindspots.attacks.passes import SMALL_BATCH, slots_for
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.models import Classifier, predict_classes
 
@@ -67,8 +67,9 @@ def _search(
     """Puts what is found for the images ``rows`` into ``levels``; returns those without."""
     if not rows.size:
         return rows
-    searches = compiled_searches(classifier, config)
-    slots = searches.slots if rows.size > SMALL_BATCH else min(SMALL_BATCH, searches.slots)
+    slots = slots_for(classifier, config)
+    if rows.size <= SMALL_BATCH:
+        slots = min(slots, SMALL_BATCH)
     search = _compiled(classifier, slots)
     original, image = (x.reshape(len(x), -1) for x in (found.original, found.image))
     lost = []

@@ -8,12 +8,16 @@ tenth of a level, that moves the few pixels that count most by one level, and le
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tfblindspots.attacks.search_state import LARGEST, SMALLEST
 from tfblindspots.solvers import row_dot
 
-_HALVINGS = 20
+_EXPANSIONS, _HALVINGS = 4, 16
+# Pixels that are worth the same, as in front of a mean, must not all change at once: their worth is
+# told apart by up to this share.
+_APART = 1e-3
 # With a bracket's ends known, the next gain tried lies at least this share of it inside.
 _INSIDE = 0.1
 # Beyond the root foretold by this share of the distance to it: to hit is better than to miss.
@@ -32,19 +36,27 @@ def nearest_levels(original: tf.Tensor, direction: tf.Tensor, gain: tf.Tensor) -
       q, whole numbers from 0 to 255, float32 [B, n]; where the box does not allow for the gain, as
       far as it goes.
     """
-    # Without the box a change is worth at least mu d'd - ||d||_1 / 2.
+    # A change is worth mu d'd, give or take ||d||_1 / 2; less where the box is in the way.
     squared = tf.maximum(row_dot(direction, direction), SMALLEST)
-    reach = tf.maximum(gain, 0.0) + 0.5 * tf.reduce_sum(tf.abs(direction), axis=-1)
-    high = reach / squared
+    half = 0.5 * tf.reduce_sum(tf.abs(direction), axis=-1)
+    low = tf.maximum((1 - 2 * _APART) * (gain - half) / squared, 0.0)
+    high = (1 + 2 * _APART) * (tf.maximum(gain, 0.0) + half) / squared
+
+    # Multiples of the golden ratio, less their whole parts, are spread evenly.
+    spread = np.arange(original.shape[-1]) * 0.6180339887498949 % 1
+    apart = direction * tf.constant(1 - _APART * spread, tf.float32)
 
     def levels(mu: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(tf.round(original + mu[:, None] * direction), 0.0, 255.0)
+        return tf.clip_by_value(tf.round(original + mu[:, None] * apart), 0.0, 255.0)
 
     def enough(mu: tf.Tensor) -> tf.Tensor:
         return row_dot(direction, levels(mu) - original) >= gain
 
-    def expand(step: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return step + 1, tf.where(enough(high), high, 8.0 * high)
+    def expand(
+        step: tf.Tensor, high: tf.Tensor, short: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        high = tf.where(short, 8.0 * high, high)
+        return step + 1, high, ~enough(high)
 
     def halve(
         step: tf.Tensor, low: tf.Tensor, high: tf.Tensor
@@ -53,8 +65,11 @@ def nearest_levels(original: tf.Tensor, direction: tf.Tensor, gain: tf.Tensor) -
         hit = enough(middle)
         return step + 1, tf.where(hit, low, middle), tf.where(hit, middle, high)
 
-    _, high = tf.while_loop(lambda step, _: step < 4, expand, (0, high))
-    low = tf.zeros_like(high)
+    high = tf.while_loop(
+        lambda step, _, short: (step < _EXPANSIONS) & tf.reduce_any(short),
+        expand,
+        (0, high, ~enough(high)),
+    )[1]
     high = tf.while_loop(lambda step, *_: step < _HALVINGS, halve, (0, low, high))[2]
     return levels(high)
 

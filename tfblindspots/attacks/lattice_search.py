@@ -8,7 +8,8 @@ so long a step the margin is bent, and the mean of several gradients is better t
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,10 +27,8 @@ _MUCH_LONGER = 1.05
 # Of the loss whose gradient is taken, times the original's margin: classes in a near tie all count.
 _SHARPNESS = 60.0
 
-_compiled = functools.partial(
-    tf.function, jit_compile=True, autograph=False, reduce_retracing=False
-)
-_levels = _compiled(lattice.nearest_levels)
+# Pixels in a batch from which on XLA spares more than its compiling, a second or two, costs.
+_LARGE = 1 << 17
 
 
 class LatticeState(NamedTuple):
@@ -49,7 +48,7 @@ class LatticeSearch:
     """The search, compiled for one classifier and number of images."""
 
     def __init__(self, classifier: Classifier, slots: int) -> None:
-        """Traces; XLA compiles what is around the model, once for a shape, at the first call.
+        """Traces; XLA compiles what is around the model, where that is large, at the first call.
 
         The model itself is not compiled by XLA: for so few passes that would cost more than it
         spares.
@@ -60,8 +59,13 @@ class LatticeSearch:
         """
         self.slots = slots
         self._classifier = classifier
-
-        points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
+        pixels = math.prod(classifier.image_shape)
+        large = slots * pixels >= _LARGE
+        self._begin = _with_xla(_begin, large)
+        self._turn = _with_xla(_turn, large)
+        self._judge = _with_xla(_judge, large)
+        self._levels = _with_xla(lattice.nearest_levels, large)
+        points = tf.TensorSpec([slots, pixels], tf.float32)
         classes, numbers = tf.TensorSpec([slots], tf.int32), tf.TensorSpec([slots], tf.float32)
         goal = Goal(classes, classes)
         state = LatticeState(points, goal, numbers, numbers, points, points, points, numbers)
@@ -101,7 +105,7 @@ class LatticeSearch:
         return state.best.numpy()[:count].astype(np.uint8), hit[:count]
 
     def _first(self, original: tf.Tensor, found: tf.Tensor, goal: Goal) -> LatticeState:
-        return _begin(original, found, goal, self._margin(255.0 * original, goal))
+        return self._begin(original, found, goal, self._margin(255.0 * original, goal))
 
     def _next(self, state: LatticeState, share: tf.Tensor) -> LatticeState:
         """One round."""
@@ -110,14 +114,14 @@ class LatticeSearch:
             tape.watch(state.point)
             margin, loss = self._margin_and_loss(state.point, state.goal, sharpness)
         gradient = tape.gradient(loss, state.point, unconnected_gradients="zero")
-        state, bracket = _turn(state, margin, gradient, share)
+        state, bracket = self._turn(state, margin, gradient, share)
 
         def one(
             step: tf.Tensor, state: LatticeState, bracket: lattice.Bracket
         ) -> tuple[tf.Tensor, LatticeState, lattice.Bracket]:
-            point = _levels(state.original, state.direction, bracket.gain)
+            point = self._levels(state.original, state.direction, bracket.gain)
             margin = self._margin(point, state.goal)
-            return step + 1, *_judge(state, bracket, point, margin)
+            return step + 1, *self._judge(state, bracket, point, margin)
 
         return tf.while_loop(lambda step, *_: step < _PASSES, one, (0, state, bracket))[1]
 
@@ -131,7 +135,6 @@ class LatticeSearch:
         return margin_and_loss(self._classifier.logits(images), goal, sharpness)
 
 
-@_compiled
 def _begin(original: tf.Tensor, found: tf.Tensor, goal: Goal, margin: tf.Tensor) -> LatticeState:
     """The float perturbation is the first direction: the mean of the gradients on its way."""
     levels = 255.0 * original
@@ -150,7 +153,6 @@ def _begin(original: tf.Tensor, found: tf.Tensor, goal: Goal, margin: tf.Tensor)
     )
 
 
-@_compiled
 def _turn(
     state: LatticeState, margin: tf.Tensor, gradient: tf.Tensor, share: tf.Tensor
 ) -> tuple[LatticeState, lattice.Bracket]:
@@ -173,7 +175,6 @@ def _turn(
     return state, lattice.open_bracket(worth * along + margin)
 
 
-@_compiled
 def _judge(
     state: LatticeState, bracket: lattice.Bracket, point: tf.Tensor, margin: tf.Tensor
 ) -> tuple[LatticeState, lattice.Bracket]:
@@ -197,3 +198,9 @@ def _keep_best(state: LatticeState, point: tf.Tensor, margin: tf.Tensor) -> Latt
 
 def _unit(rows: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(rows, row_norm(rows)[:, None])
+
+
+@functools.cache
+def _with_xla(function: Callable[..., Any], wanted: bool) -> Callable[..., Any]:
+    """Compiled once for a shape, whatever the classifier."""
+    return tf.function(function, jit_compile=True, autograph=False) if wanted else function

@@ -42,8 +42,6 @@ class Searches(NamedTuple):
     effort: Effort
     # (problem, adversarial points [B, n]) -> nearer points [B, n], and c [B].
     finish: Callable[[Problem, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-    slots: int  # images in work at a time
-    xla: bool  # whether the model is compiled by XLA
 
 
 def search_all(
@@ -71,7 +69,8 @@ def search_all(
         progress(0)
         nothing = np.zeros(0, np.int64)
         return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
-    searches = compiled_searches(classifier, config)
+    slots = slots_for(classifier, config)
+    searches = _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
     default = _TFP_MAX_EVALUATIONS if config.solver == "tfp" else searches.effort.max_evaluations
     limit = (config.max_evaluations or default) - _FINISH
     images = images._replace(limit=np.full(count, limit, np.int32))
@@ -93,20 +92,15 @@ def search_all(
         again = searches.noisy.run(start, tell)
         _keep_nearer(found, again, rows, images.original)
     found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
-    c = _finish(searches, images, found)
+    c = _finish(searches, images, found, slots)
     progress(count)
     return found, c
 
 
-def compiled_searches(classifier: Classifier, config: AttackConfig) -> Searches:
-    """What is compiled for a classifier and configuration; made once.
-
-    Raises:
-      InputError: XLA was asked for and cannot compile the model.
-    """
+def slots_for(classifier: Classifier, config: AttackConfig) -> int:
+    """Images in work at a time."""
     photos = math.prod(classifier.image_shape) > PHOTO
-    slots = _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
-    return _compiled(classifier, config.norm, config.solver, config.effort, slots, config.xla)
+    return _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
 
 
 def changed(found: Found, originals: np.ndarray) -> np.ndarray:
@@ -147,13 +141,13 @@ def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.nda
     found.evaluations[rows] += again.evaluations
 
 
-def _finish(searches: Searches, images: Images, found: Found) -> np.ndarray:
+def _finish(searches: Searches, images: Images, found: Found, slots: int) -> np.ndarray:
     """Moves what was found to the boundary, in place, and returns c [N]."""
     c = np.zeros(len(images.original), np.float32)
     hit = np.flatnonzero(changed(found, images.original))
-    quantum = _quantum(searches.slots)
-    for first in range(0, len(hit), searches.slots):
-        rows = hit[first : first + searches.slots]
+    quantum = _quantum(slots)
+    for first in range(0, len(hit), slots):
+        rows = hit[first : first + slots]
         padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
         image, weight = searches.finish(
             images.take(padded).problem(), tf.constant(found.image[padded])
@@ -248,7 +242,7 @@ def _compile(
     else:
         direct, noisy = rolling(effort.direct), rolling(effort.noisy)
     direct.compile()
-    return Searches(direct, noisy, effort, finish.get_concrete_function(spec, points), slots, xla)
+    return Searches(direct, noisy, effort, finish.get_concrete_function(spec, points))
 
 
 def _has_convolutions(classifier: Classifier) -> bool:

@@ -37,6 +37,8 @@ _SUMMARIZED = (
     "target",
     "success",
     "distortion",
+    "success_uint8",
+    "distortion_uint8",
     "evaluations",
     "status",
 )

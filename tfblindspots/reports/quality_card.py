@@ -67,6 +67,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[str]:
         f"correctly classified mean {formatting.distortion(summary['mean_distortion_correct'])}, "
         f"median {formatting.distortion(summary['median_distortion_correct'])}",
         f"quantiles of the correctly classified: {', '.join(quantiles) or formatting.MISSING}",
+        *_eight_bit(summary),
         f"{formatting.count(summary['mean_evaluations'])} evaluations an image, "
         f"{formatting.duration(summary['seconds'])}, compiling included: "
         f"{formatting.count(summary['images_per_second'])} images/s",
@@ -80,6 +81,18 @@ def _facts(manifest: Mapping[str, Any]) -> list[str]:
             "images"
         )
     return facts
+
+
+def _eight_bit(summary: Mapping[str, Any]) -> list[str]:
+    # Without: of an earlier version.
+    if "success_rate_uint8" not in summary:
+        return []
+    ratio = summary["mean_ratio_uint8"]
+    return [
+        f"in 8 bits: {formatting.percent(summary['success_rate_uint8'])} of the successes stay "
+        f"one, mean distortion {formatting.distortion(summary['mean_distortion_uint8'])}, in the "
+        f"mean {formatting.MISSING if ratio is None else format(ratio, '.3f')} times the float's"
+    ]
 
 
 def _bullets(lines: Sequence[str]) -> str:
