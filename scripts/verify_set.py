@@ -30,6 +30,7 @@ NONE = "none"
 
 cli.define_set_flag()
 cli.define_saved_model_flag()
+cli.define_allow_unsafe_flag()
 cli.define_dataset_flags(split="that of the set", what="images that the set was made of")
 cli.define_only_class_flag()
 flags.DEFINE_integer(
@@ -73,7 +74,7 @@ def load_model(interface: "ModelInterface") -> "Classifier":
     """What ``--saved_model`` names."""
     from tfblindspots.models import load_classifier
 
-    return load_classifier(FLAGS.saved_model, interface=interface)
+    return load_classifier(FLAGS.saved_model, interface=interface, allow_unsafe=FLAGS.allow_unsafe)
 
 
 def load_dataset(name: str | None, split: str) -> "ImageDataset | None":

@@ -1,6 +1,7 @@
 """What scripts share: flags, their checks, and how a script starts and ends."""
 
 from tfblindspots.cli.flags import (
+    define_allow_unsafe_flag,
     define_amplification_flag,
     define_attack_size_flags,
     define_data_dir_flag,
@@ -33,6 +34,7 @@ from tfblindspots.cli.loading import (
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
+    "define_allow_unsafe_flag",
     "define_amplification_flag",
     "define_attack_size_flags",
     "define_data_dir_flag",

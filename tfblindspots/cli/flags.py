@@ -138,6 +138,11 @@ def define_model_interface_flags() -> None:
     _define_choice(
         "data_format", ["channels_last", "channels_first"], "order of axes that the model expects"
     )
+    define_allow_unsafe_flag()
+
+
+def define_allow_unsafe_flag() -> None:
+    """``--allow_unsafe``."""
     _define(
         flags.DEFINE_boolean,
         "allow_unsafe",
