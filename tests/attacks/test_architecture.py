@@ -1,5 +1,6 @@
 """Networks that differ by their weights alone share what is compiled, and nothing else does."""
 
+import concurrent.futures
 from collections.abc import Callable
 
 import numpy as np
@@ -105,3 +106,27 @@ def test_saved_and_keras_models_are_compared() -> None:
         trace(load_classifier(f"saved_models/digits/{name}")) for name in ("fc10-1", "fc10-1e-4")
     )
     assert first == second != dense
+
+
+def test_attacks_at_the_same_time_and_within_each_other_keep_to_their_network() -> None:
+    images = np.random.default_rng(2).uniform(size=(9, 4, 4, 1)).astype(np.float32)
+    networks = [make_network(seed) for seed in (3, 4)]
+    alone = [check_attack(network, images) for network in networks]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(check_attack, networks * 4, [images] * 8))
+    for i, image in enumerate(found):
+        np.testing.assert_array_equal(image, alone[i % 2])
+
+    within = []
+    first, labels = networks[0], predict_classes(networks[0], images)
+    outer = find_adversarial_examples(
+        first,
+        images,
+        labels,
+        AttackConfig("untargeted", batch_size=80),
+        progress=lambda _: within.append(check_attack(networks[1], images)),
+    )
+    np.testing.assert_array_equal(outer.image, alone[0])
+    assert within
+    for image in within:
+        np.testing.assert_array_equal(image, alone[1])

@@ -1,9 +1,11 @@
 """What is compiled for one network serves all of its architecture: their weights are exchanged."""
 
+import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Hashable, Mapping, Sequence
+import threading
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +37,7 @@ class Weights:
     def __init__(self, network: Network) -> None:
         """Starts with the network for which the first of them is compiled."""
         self._network = network
+        self._lock = threading.RLock()
         # Functions, and which of the network's weights each of their captures is.
         self._functions: list[tuple[Any, list[int]]] = []
 
@@ -49,8 +52,21 @@ class Weights:
         places = [numbers.get(id(tensor), -1) for tensor in function.captured_inputs]
         self._functions.append((function, places))
 
-    def use(self, network: Network) -> None:
-        """Puts another network of the same architecture in place."""
+    @contextlib.contextmanager
+    def of(self, network: Network) -> Iterator[None]:
+        """Puts another network of the same architecture in place while the block runs.
+
+        Other threads wait; a block within the block, for another network, gives the place back.
+        """
+        with self._lock:
+            before = self._network
+            self._put(network)
+            try:
+                yield
+            finally:
+                self._put(before)
+
+    def _put(self, network: Network) -> None:
         if network.classifier is self._network.classifier:
             return
         self._network = network

@@ -78,31 +78,31 @@ def search_all(
     tfp = config.solver == "tfp"
     effort = "standard" if tfp else config.effort  # TFP's minimiser knows no other
     searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
-    searches.weights.use(network)
     default = _TFP_MAX_EVALUATIONS if tfp else searches.effort.max_evaluations
     allowed = config.max_evaluations or default
     more = min(segment.MORE, allowed // _SHARE_FOR_MORE)
     limit = allowed - _FINISH - more
     images = images._replace(limit=np.full(count, limit, np.int32))
-    passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
-    tell = _Progress(progress, count, passes)
-    found = searches.direct.run(images, tell)
-    for number in range(searches.effort.noisy_starts if searches.noisy else 0):
-        wanted = np.isin(found.status, _UNSUCCESSFUL)
-        if number < searches.effort.noisy_for_all:
-            wanted |= found.status != search_state.NOT_FINITE
-        rows = np.flatnonzero(wanted & (found.evaluations < limit))
-        if not rows.size:
-            break
-        start = images.take(rows)
-        start.key[:, 2] = number
-        start.limit[:] -= found.evaluations[rows].astype(np.int32)
-        assert searches.noisy
-        tell.next_pass(number + 1, rows.size)
-        again = searches.noisy.run(start, tell)
-        _keep_nearer(found, again, rows, images.original)
-    found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
-    c = _finish(searches, images, found, slots, more)
+    with searches.weights.of(network):
+        passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
+        tell = _Progress(progress, count, passes)
+        found = searches.direct.run(images, tell)
+        for number in range(searches.effort.noisy_starts if searches.noisy else 0):
+            wanted = np.isin(found.status, _UNSUCCESSFUL)
+            if number < searches.effort.noisy_for_all:
+                wanted |= found.status != search_state.NOT_FINITE
+            rows = np.flatnonzero(wanted & (found.evaluations < limit))
+            if not rows.size:
+                break
+            start = images.take(rows)
+            start.key[:, 2] = number
+            start.limit[:] -= found.evaluations[rows].astype(np.int32)
+            assert searches.noisy
+            tell.next_pass(number + 1, rows.size)
+            again = searches.noisy.run(start, tell)
+            _keep_nearer(found, again, rows, images.original)
+        found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
+        c = _finish(searches, images, found, slots, more)
     progress(count)
     return found, c
 
