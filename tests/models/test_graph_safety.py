@@ -1,6 +1,7 @@
 """SavedModels that would do something, and all those that must pass."""
 
 import functools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,6 +186,104 @@ def _edited(path: Path, edit: Callable[[saved_model_pb2.SavedModel], None]) -> P
     edit(model)
     file.write_bytes(model.SerializeToString())
     return path
+
+
+class _Saving(tf.saved_model.experimental.TrackableResource):
+    """Writes a file when it is loaded, with the operation that saves variables."""
+
+    def __init__(self, marker: Path) -> None:
+        super().__init__()
+        self.marker = str(marker)
+
+    def _create_resource(self) -> tf.Tensor:
+        return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="saving")
+
+    def _initialize(self) -> None:
+        tf.raw_ops.SaveV2(
+            prefix=self.marker, tensor_names=["a"], shape_and_slices=[""], tensors=[tf.zeros([1])]
+        )
+
+    def _destroy_resource(self) -> None:
+        pass
+
+
+def _only_bare(model: saved_model_pb2.SavedModel) -> None:
+    """Names the function that initialises nowhere but in a bare function, which the loader calls.
+
+    There is then no list of its captured tensors either, so it must not have outputs.
+    """
+    graph = model.meta_graphs[0]
+    objects = graph.object_graph_def
+    (name,) = [name for name in objects.concrete_functions if "initializer" in name]
+    del objects.concrete_functions[name]
+    bare = next(
+        number
+        for number, node in enumerate(objects.nodes)
+        if node.bare_concrete_function.concrete_function_name == name
+    )
+    objects.nodes[bare].bare_concrete_function.ClearField("function_spec")
+    for node in objects.nodes:
+        if name in node.function.concrete_functions:
+            del node.function.concrete_functions[:]
+        for child in node.children:
+            if child.local_name in ("_initialize", "_initializer"):
+                child.node_id = bare
+    (function,) = [f for f in graph.graph_def.library.function if f.signature.name == name]
+    (saves,) = [node.name for node in function.node_def if node.op == "SaveV2"]
+    del function.signature.output_arg[:], function.signature.control_output[:]
+    function.ret.clear()
+    function.control_ret.clear()
+    function.control_ret["saves"] = saves
+    function.signature.control_output.append("saves")
+
+
+def _saving(directory: Path) -> Path:
+    module = tf.Module()
+    module.saving = _Saving(directory / "marker")
+    module.call = tf.function(_flat, input_signature=[_IMAGES], autograph=False)
+    tf.saved_model.save(module, directory / "evil", {"serving_default": module.call})
+    return directory / "evil"
+
+
+def test_saving_is_no_pretext_where_the_loader_initialises(tmp_path: Path) -> None:
+    path = _edited(_saving(tmp_path), _only_bare)
+    for marker in tmp_path.glob("marker*"):
+        marker.unlink()
+    with pytest.raises(InputError, match=r"has the operation SaveV2 in its function .*initializ"):
+        load_classifier(path)
+    assert not list(tmp_path.glob("marker*"))
+    tf.saved_model.load(path)  # It is no empty threat.
+    assert list(tmp_path.glob("marker*"))
+
+
+@pytest.mark.parametrize("hides", ["api_implements", "nested", "text"])
+def test_saving_is_no_pretext_where_a_call_is_hidden(hides: str, tmp_path: Path) -> None:
+    """In the attributes of a function, of a function's attribute, and in plain text."""
+
+    def edit(model: saved_model_pb2.SavedModel) -> None:
+        library = model.meta_graphs[0].graph_def.library
+        (saves,) = [f for f in library.function if "traced_save" in f.signature.name]
+        (calls,) = [f for f in library.function if "signature_wrapper" in f.signature.name]
+        if hides == "api_implements":
+            calls.attr[hides].s = saves.attr[hides].s = b"same"
+        elif hides == "nested":
+            inner = calls.node_def[0].attr["f"].func
+            inner.attr["body"].func.name = saves.signature.name
+        else:
+            calls.node_def[0].attr["text"].s = saves.signature.name.encode()
+
+    path = _save(tmp_path / "model", _flat)
+    check_saved_model(path)
+    with pytest.raises(InputError, match=r"has the operation .*V2.* in its function .*traced_save"):
+        check_saved_model(_edited(path, edit))
+
+
+def test_printing_to_the_terminal_and_the_time_pass(tmp_path: Path) -> None:
+    def prints(images: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([tf.print("seen"), tf.print("x", output_stream=logging.INFO)]):
+            return _flat(images) + 0 * tf.cast(tf.timestamp(), tf.float32)
+
+    assert load_classifier(_save(tmp_path / "prints", prints)).num_classes == 4
 
 
 def test_assets_stay_inside(tmp_path: Path) -> None:

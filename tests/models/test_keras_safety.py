@@ -1,6 +1,7 @@
 """Keras files that would do something, and those that must pass."""
 
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,16 @@ def _edited(path: Path, edit: Callable[[str], str]) -> Path:
     return path
 
 
+def _as_keras_2(path: Path) -> None:
+    """Says that Keras 2 wrote it, which would be asked second, and imports any module."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["metadata.json"] = b'{"keras_version": "2.15.0"}'
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
 def test_escapes_and_spaces_hide_nothing(tmp_path: Path) -> None:
     model = _nested(keras, tmp_path / "marker")
     model.save(tmp_path / "evil.keras")
@@ -111,6 +122,40 @@ def test_escapes_and_spaces_hide_nothing(tmp_path: Path) -> None:
                 "registered_name": "tfblindspots>GroupedConv2D",
             },
             r"the function os\.system, which is none",
+        ),
+        (
+            {"module": "builtins", "class_name": "function", "config": "exec"},
+            r"the function builtins\.exec, which is none of Keras",
+        ),
+        (
+            {"module": "keras.activations", "class_name": "function", "config": "deserialize"},
+            r"the function keras\.activations\.deserialize, which is none of Keras",
+        ),
+        (
+            {
+                "module": "builtins",
+                "class_name": "function",
+                "config": "relu6",
+                "registered_name": "exec",
+            },
+            r"the function builtins\.relu6, which is none of Keras",
+        ),
+        (
+            {
+                "module": "keras.layers",
+                "class_name": "Unheard",
+                "config": {},
+                "registered_name": "serialization",
+            },
+            r"an object of keras\.layers\.Unheard, which is no class of Keras",
+        ),
+        (
+            {"module": "keras.layers", "class_name": "__builtins__", "config": {}},
+            r"an object of keras\.layers\.__builtins__, which is no class of Keras",
+        ),
+        (
+            {"class_name": "__tuple__", "config": {}, "registered_name": "exec"},
+            r"an object of None\.__tuple__, which is no class of Keras",
         ),
         (
             {"module": "subprocess", "class_name": "Popen", "config": {"args": "true"}},
@@ -156,15 +201,42 @@ def test_what_a_configuration_may_name(
         return json.dumps(config)
 
     _edited(path, edit)
-    if legacy:  # Keras 2 would be asked second, and imports any module.
-        with zipfile.ZipFile(path) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-        members["metadata.json"] = b'{"keras_version": "2.15.0"}'
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
+    if legacy:
+        _as_keras_2(path)
     with pytest.raises(InputError, match=rf"^model .*/evil\.keras has {message}.*{_REFUSED}"):
         open_model(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("TensorShape", {}),
+        ("__tuple__", {}),
+        ("__slice__", {}),
+        ("__ellipsis__", {}),
+        ("__keras_tensor__", {}),
+        ("TFOpLambda", {"function": "abs"}),
+        ("Dense", {"units": 3}),
+    ],
+)
+def test_no_module_is_imported_that_a_file_names(
+    name: str, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "evil_layers", raising=False)
+    marker, path = tmp_path / "marker", tmp_path / "evil.keras"
+    (tmp_path / "evil_layers.py").write_text(f"open({str(marker)!r}, 'w').close()")
+    _dense().save(path)
+    evil = {"module": "evil_layers", "class_name": name, "config": config}
+    _edited(path, lambda text: json.dumps(evil))
+    _as_keras_2(path)
+    message = rf"an object of evil_layers\.{name}, which is no class of Keras and not registered"
+    with pytest.raises(InputError, match=f"{message}{_REFUSED}"):
+        open_model(path)
+    assert not marker.exists()
+    with pytest.raises(InputError, match=r"evil\.keras cannot be read by Keras"):
+        open_model(path, allow_unsafe=True)  # It is no empty threat.
+    assert marker.exists()
 
 
 def test_operations_of_keras_2_that_compute_pass(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfblindspots.artifacts import fingerprint_arrays, read_json
+from tfblindspots.artifacts import fingerprint_arrays
 from tfblindspots.data.collecting import collect_images
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.download import prepare, quietly
+from tfblindspots.data.feature_classes import check_feature_classes
 from tfblindspots.data.framing import Framing
 from tfblindspots.data.splits import resolve_split
 from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
-_TFDS = "tensorflow_datasets.core.features."
 
 
 def load_from_tfds(
@@ -49,30 +49,10 @@ def load_from_directory(directory: Path, split: str, framing: Framing | None) ->
     Raises:
       InputError: as for ``load_dataset``.
     """
-    _check_feature_classes(directory)
+    check_feature_classes(directory)
     builder = tfds.builder_from_directory(directory)
     _check_features(builder)
     return _read(builder, split, framing)
-
-
-def _check_feature_classes(directory: Path) -> None:
-    """Rejects (InputError) features of other packages, whose modules TFDS would import."""
-    file = directory / "features.json"
-    nodes = [read_json(file)] if file.is_file() else []
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, list):
-            nodes.extend(node)
-        if not isinstance(node, dict):
-            continue
-        nodes.extend(node.values())
-        for name in (node.get("pythonClassName"), node.get("type")):
-            if isinstance(name, str) and "." in name and not name.startswith(_TFDS):
-                raise InputError(
-                    f"dataset directory {directory} has a feature of the class {name}, whose code "
-                    "would be run; expected features of TensorFlow Datasets alone. Save the images "
-                    "as a folder or as a .npz file."
-                )
 
 
 def _check_features(builder: tfds.core.DatasetBuilder) -> None:

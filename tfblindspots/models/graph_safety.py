@@ -6,10 +6,11 @@ few in ``_REACHING``; of those with state only the ones in ``_STATEFUL`` pass.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import Message
 from tensorflow.core.framework import op_def_pb2
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.saved_model import loader_impl
@@ -30,7 +31,7 @@ _STATEFUL = re.compile(
     r"|StatelessRandomGetAlg|SampleDistortedBoundingBox(V2)?"
     r"|TensorArray(?!Dataset)\w*|Stack(Push|Pop|Close)?(V2)?|CudnnRNN\w*"
     r"|(Anonymous)?(Mutable)?(Dense)?HashTable(OfTensors)?(V2)?|LookupTable\w+V2|InitializeTableV2"
-    r"|Print"
+    r"|Print|Timestamp"
 )
 # Operations without state that reach out of the model all the same.
 _REACHING = re.compile(
@@ -100,7 +101,9 @@ def _problem(node: Any, stateful: bool | None) -> str | None:
     name = node.op
     if stateful is None:
         return "is unknown to this TensorFlow"
-    if name == "PrintV2" and _STREAMS.fullmatch(node.attr["output_stream"].s):
+    # TensorFlow leaves out what is the default: the standard error stream.
+    stream = node.attr["output_stream"].s if "output_stream" in node.attr else b"stderr"
+    if name == "PrintV2" and _STREAMS.fullmatch(stream):
         return None
     if (stateful and _STATEFUL.fullmatch(name)) or not (stateful or _REACHING.fullmatch(name)):
         return None
@@ -120,31 +123,39 @@ def _nodes(graph: Any) -> Iterator[tuple[str, Any]]:
 def _runs_functions(graph: Any) -> Callable[[str, Any], bool]:
     """Of version 2: whether loading or calling the model can come to a function's nodes.
 
-    What is called is listed, with all that it calls in turn and all gradients. The functions that
-    save and restore are not among these, nor does the loader run the graph.
+    The functions that save and restore are called by the graph alone, which the loader does not
+    run. It runs, or gives to callers, what the objects name, in whichever of their many fields; the
+    gradients; and what these call in turn. TensorFlow may exchange functions that say that they
+    implement the same.
     """
     library = graph.graph_def.library
-    calls = {
-        function.signature.name: {
-            name for node in function.node_def for name in (node.op, *_named(node))
-        }
-        for function in library.function
-    }
+    calls = {function.signature.name: set(_texts(function)) for function in library.function}
+    names = {*_texts(graph.object_graph_def), *_texts(library.gradient)}
+    names.update(_texts(library.registered_gradients))
+    names.update(f.signature.name for f in library.function if "api_implements" in f.attr)
     found: set[str] = set()
-    names = set(graph.object_graph_def.concrete_functions)
-    names.update(gradient.gradient_func for gradient in library.gradient)
-    names.update(gradient.gradient_func for gradient in library.registered_gradients)
+    names &= calls.keys()
     while names:
         found |= names
-        names = {inner for name in names for inner in calls.get(name, ())} - found
+        names = set().union(*(calls[name] for name in names)) & calls.keys() - found
     return lambda function, node: function in found
 
 
-def _named(node: Any) -> Iterator[str]:
-    """Functions that a node may call."""
-    for attribute in node.attr.values():
-        yield attribute.func.name
-        yield from (function.name for function in attribute.list.func)
+def _texts(part: Any) -> Iterator[str]:
+    """All text of protocol buffers, however deep, but for the content of tensors."""
+    parts = [part]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, bytes):
+            yield part.decode(errors="replace")
+        elif isinstance(part, Mapping):
+            parts.extend((*part.keys(), *part.values()))
+        elif isinstance(part, Sequence):
+            parts.extend(part)
+        elif isinstance(part, Message) and part.DESCRIPTOR.name != "TensorProto":
+            parts.extend(value for _, value in part.ListFields())
 
 
 def _runs_nodes(graph: Any) -> Callable[[str, Any], bool]:

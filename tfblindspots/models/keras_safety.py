@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
+import keras
 
 from tfblindspots.errors import InputError
 
@@ -130,46 +131,70 @@ def _objects(node: Any) -> Iterator[Mapping[str, Any]]:
 def _problem(found: Mapping[str, Any], legacy: bool) -> str | None:
     """What is wrong with an object, as in "model M has ..."; None where nothing is."""
     name, module = found["class_name"], found.get("module")
-    key, config = found.get("registered_name") or name, found.get("config")
-    if not all(isinstance(text, str | None) for text in (name, module, key)) or not name:
+    registered, config = found.get("registered_name"), found.get("config")
+    if not all(isinstance(text, str | None) for text in (name, module, registered)) or not name:
         return f"an object of the class {name!s:.50}"
     if name in _CODE:
         return _CODE[name]
-    if name in _VALUES:
+    # With a module Keras 2 would import it and look for a class of this name, or the other one.
+    if name in _VALUES and not module and not registered:
         return None
     if name == "function":
-        builtin = module == "builtins" or _inside(module or "", _FUNCTIONS)
-        if isinstance(config, str) and (builtin or _registered(config, module, legacy)):
+        if isinstance(config, str) and (
+            _registered(config, config, module, legacy)
+            or (
+                (module == "builtins" or _inside(module, _FUNCTIONS))
+                and _is_function(config)
+                and _harmless_key(registered, (name, config))
+            )
+        ):
             return None
         return f"the function {module}.{config}, which is none of Keras and not registered"
-    if _registered(key, module, legacy):
+    if _registered(registered or name, name, module, legacy):
         return None
+    # Without a module it is found by its name, among Keras's classes and the registered ones.
+    inside = module is None or (_inside(module, _CLASSES) and name.isidentifier())
+    # A function would do as a class, and what begins with an underscore is none of Keras's.
+    if not inside or not name[0].isupper() or not _harmless_key(registered, (name,)):
+        return f"an object of {module}.{name}, which is no class of Keras and not registered"
     if name in _OPERATIONS:
         symbol = str(config.get("function") if isinstance(config, dict) else config)
         return None if _NUMERIC.fullmatch(symbol) else f"a layer that calls tf.{symbol}"
     if isinstance(config, dict) and isinstance(config.get("vocabulary"), str):
         return f"a {name} layer that reads the file {config['vocabulary']}"
-    # Without a module it is found by its name, among Keras's classes and the registered ones.
-    inside = module is None or (_inside(module, _CLASSES) and name.isidentifier())
-    if not inside or name[0].islower():  # a function would do as a class
-        return f"an object of {module}.{name}, which is no class of Keras and not registered"
     return None
 
 
-def _registered(key: str, module: str | None, legacy: bool) -> bool:
+def _registered(key: str, name: str, module: str | None, legacy: bool) -> bool:
     """Whether this process registered an object, which Keras then takes whatever the file says."""
     libraries = [sys.modules[name] for name in ("keras", "tf_keras") if name in sys.modules]
     for library in libraries:
         found = library.saving.get_custom_objects().get(key)
         # What one library knows the other does not, and Keras 2 then imports the module.
-        if found is not None and (not legacy or module in (None, found.__module__)):
+        place = (getattr(found, "__module__", None), getattr(found, "__name__", None))
+        if found is not None and (not legacy or module is None or place == (module, name)):
             return True
     return False
 
 
-def _inside(module: str, rooms: tuple[str, ...]) -> bool:
+def _is_function(name: str) -> bool:
+    """Whether Keras exports a function of this name that computes."""
+    rooms = [getattr(keras, room) for room in _FUNCTIONS]
+    return (
+        name[:1].islower()
+        and name not in ("get", "serialize", "deserialize")
+        and any(callable(getattr(room, name, None)) for room in rooms)
+    )
+
+
+def _harmless_key(registered: str | None, names: tuple[str, ...]) -> bool:
+    """Whether Keras 2 finds nothing else by the registered name: a module's names have no ``>``."""
+    return not registered or registered in names or ">" in registered
+
+
+def _inside(module: str | None, rooms: tuple[str, ...]) -> bool:
     """Whether a module is Keras itself or in one of these parts of it."""
-    package, *parts = module.split(".")
+    package, *parts = (module or "").split(".")
     if package not in ("keras", "tf_keras"):
         return False
     parts = [part for part in parts if part not in ("src", "api", "_legacy", "legacy")]
