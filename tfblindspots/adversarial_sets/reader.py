@@ -89,6 +89,9 @@ def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str,
     names = [path.name for path in layout.shard_paths(Path())]
     count = sum(layout.shard_count(names.index(path.name)) for path in paths)
     example_bytes = 2 * 4 * math.prod(layout.image_shape)
+    # Before memory is asked for: a manifest may speak of more than there can be.
+    if sum(path.stat().st_size for path in paths) < count * example_bytes:
+        raise _damaged(paths, layout)
     batches = (
         tf.data.TFRecordDataset([os.fspath(path) for path in paths])
         .batch(max(1, _BATCH_BYTES // example_bytes))
@@ -134,7 +137,8 @@ def _parse(
     for field in fields_of(schema):
         if field.dtype == np.uint8:
             values = tf.io.decode_raw(batch[field.name], tf.uint8)
-            batch[field.name] = tf.reshape(values, [-1, *image_shape])
+            # Not -1: bytes of another number of pixels are an error.
+            batch[field.name] = tf.reshape(values, [tf.shape(records)[0], *image_shape])
     return batch
 
 

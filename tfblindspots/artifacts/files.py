@@ -90,9 +90,14 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); expected a JSON file."
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    # Errors of UTF-8 and JSON are among these, and so is a number of too many digits.
+    except ValueError as error:
         raise InputError(
             f"{path} is not valid JSON ({error}); rerun the command that makes it."
+        ) from None
+    except RecursionError:
+        raise InputError(
+            f"{path} is nested too deep to be read; rerun the command that makes it."
         ) from None
 
 

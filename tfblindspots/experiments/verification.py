@@ -181,9 +181,9 @@ def _files(
     root: Path, manifest: Mapping[str, Any], layout: Layout, problems: Mapping[str, str]
 ) -> Check:
     lines = [f"{root / name} {problem}" for name, problem in problems.items()]
-    metadata = adversarial_sets.tfds_problem(root, layout, manifest["schema"])
-    if metadata:
-        lines.append(f"{root}: features.json and dataset_info.json {metadata}")
+    if not lines:
+        metadata = adversarial_sets.tfds_problem(root, layout, manifest["schema"])
+        lines += [f"{root / metadata}"] if metadata else []
     if lines:
         text = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}; copy the set again, whole"
         return Check("files", FAILS, text, tuple(lines))
