@@ -202,3 +202,22 @@ def test_shards_must_hold_as_many_examples_as_each_should(a_set: Path) -> None:
         first.name: "holds 101 examples; expected 100",
         second.name: "is truncated: it holds 99 of 100 examples",
     }
+
+
+def test_no_memory_is_asked_for_images_that_cannot_be_there(a_set: Path) -> None:
+    forge_manifest(a_set, image_shape=[10**6, 10**6, 1])
+    with pytest.raises(InputError, match="holds records of other fields or shapes; expected image"):
+        read_shards(shards(a_set), _layout(a_set), 2)
+
+
+def test_bytes_of_another_number_of_pixels_are_an_error(a_set: Path) -> None:
+    for path in shards(a_set):
+        records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for record in records:
+                example = tf.train.Example.FromString(record)
+                (levels,) = example.features.feature["image_uint8"].bytes_list.value
+                example.features.feature["image_uint8"].bytes_list.value[0] = 2 * levels
+                writer.write(example.SerializeToString())
+    with pytest.raises(InputError, match="holds records of other fields or shapes"):
+        read_shards(shards(a_set), _layout(a_set), 2)

@@ -279,7 +279,10 @@ def test_an_exported_file_is_compared_with_the_shards(a_set: Path) -> None:
     [
         ({"schema": 3}, r"was written with schema 3 of adversarial_set; this version, \S+, reads"),
         ({"kind": "saved_model"}, "holds a result of kind saved_model; expected adversarial_set"),
-        ({"class_names": None}, r"manifest\.json has values of other types than those of an adv"),
+        (
+            {"class_names": None},
+            r"manifest\.json has another class_names than a list of texts\. Copy",
+        ),
     ],
 )
 def test_what_is_no_set_of_this_version_is_refused(

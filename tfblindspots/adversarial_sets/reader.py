@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfblindspots.adversarial_sets.integrity import shard_problem
 from tfblindspots.adversarial_sets.layout import Layout
+from tfblindspots.adversarial_sets.manifest_types import check_manifest
 from tfblindspots.adversarial_sets.schema import KIND, feature_description, fields_of
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.errors import InputError
@@ -55,7 +56,7 @@ def read_adversarial_set(directory: str | os.PathLike[str]) -> AdversarialSet:
     """
     root = Path(directory)
     manifest = read_manifest(root, KIND)
-    layout = Layout.from_manifest(manifest, root / MANIFEST)
+    layout = check_manifest(manifest, root / MANIFEST)
     paths = layout.shard_paths(root)
     for path in paths:
         if not path.is_file():

@@ -108,7 +108,7 @@ def verify_adversarial_set(
     start = time.perf_counter()
     root = Path(directory)
     manifest = read_manifest(root, adversarial_sets.KIND)
-    layout = Layout.from_manifest(manifest, root / MANIFEST)
+    layout = adversarial_sets.check_manifest(manifest, root / MANIFEST)
     problems = adversarial_sets.file_problems(root, manifest, layout)
     examples, numbers = _read(root, layout, manifest["schema"], problems)
     checks = [_files(root, manifest, layout, problems)]
