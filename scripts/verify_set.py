@@ -41,16 +41,23 @@ flags.DEFINE_integer(
     lower_bound=0,
 )
 cli.define_seed_flag()
-flags.DEFINE_string("json", None, "file that gets what was printed, for programs to read")
+flags.DEFINE_string(
+    "json",
+    None,
+    "file that gets what was printed, for programs to read; new or an earlier verification",
+)
 
 
 def main() -> None:
     """Verifies, prints."""
-    import dataclasses
+    from tfblindspots.experiments import (
+        check_verification_path,
+        verify_adversarial_set,
+        write_verification,
+    )
 
-    from tfblindspots.artifacts import write_json
-    from tfblindspots.experiments import verify_adversarial_set
-
+    if FLAGS.json:
+        check_verification_path(FLAGS.json, FLAGS.adversarial_set)
     found = verify_adversarial_set(
         FLAGS.adversarial_set,
         load_model=None if FLAGS.saved_model == NONE else load_model,
@@ -64,7 +71,7 @@ def main() -> None:
         for problem in check.problems:
             print(f"{'':13}{problem}")
     if FLAGS.json:
-        write_json(FLAGS.json, {"holds": found.holds, **dataclasses.asdict(found)})
+        write_verification(FLAGS.json, found)
     if not found.holds:
         raise InputError(found.verdict(FLAGS.adversarial_set))
     print(found.verdict(FLAGS.adversarial_set))

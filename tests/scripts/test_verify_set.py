@@ -14,7 +14,7 @@ from tests.adversarial_sets.tampering import (
     forge_manifest,
     shards,
 )
-from tests.scripts.conftest import RunScript
+from tests.scripts.conftest import Outcome, RunScript
 
 OTHER_MODEL = MODEL.with_name("fc200-200-10")
 
@@ -50,13 +50,44 @@ def test_a_set_that_holds(run_script: RunScript, tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_wrong_is_printed_by_example(run_script: RunScript, a_set: Path) -> None:
+def test_only_an_earlier_verification_is_replaced(
+    run_script: RunScript, a_set: Path, in_directory: Path
+) -> None:
+    def verify(path: Path) -> Outcome:
+        return run_script(
+            "verify_set", adversarial_set=a_set, saved_model="none", dataset="none", json=path
+        )
+
+    for name, text in {"notes.md": "# Notes", "a.json": '{"holds": true}', "b.json": "[]"}.items():
+        Path(name).write_text(text)
+        outcome = verify(Path(name))
+        assert (outcome.status, outcome.out) == (1, "")
+        assert outcome.err == (
+            f"error: --json {name} is there and is no earlier verification, so it is not replaced; "
+            "name a new file.\n"
+        )
+        assert Path(name).read_text() == text
+    for name in ("manifest.json", "found.json"):
+        outcome = verify(a_set / name)
+        assert (outcome.status, outcome.out) == (1, "")
+        assert outcome.err.startswith(
+            f"error: --json {a_set / name} lies in the set to be verified"
+        )
+    outcome = verify(Path("notes.md") / "found.json")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: --json notes.md/found.json cannot be written (Not a dir")
+    assert [verify(Path("c.json")).status for _ in range(2)] == [0, 0]
+
+
+def test_what_is_wrong_is_printed_by_example(
+    run_script: RunScript, a_set: Path, tmp_path: Path
+) -> None:
     def change(examples: dict) -> None:
         examples["success_uint8"][7] = 1 - examples["success_uint8"][7]
 
     forge_examples(a_set, change)
     outcome = run_script(
-        "verify_set", adversarial_set=a_set, saved_model="none", dataset="none", json=a_set / "j"
+        "verify_set", adversarial_set=a_set, saved_model="none", dataset="none", json=tmp_path / "j"
     )
     assert outcome.status == 1
     lines = outcome.out.splitlines()
@@ -66,7 +97,7 @@ def test_what_is_wrong_is_printed_by_example(run_script: RunScript, a_set: Path)
     assert outcome.err.startswith(f"error: {a_set} is not known to be what it claims (360 examples")
     assert outcome.err.endswith("s): success, summary failed; dataset, model left out.\n")
     assert outcome.err.count("\n") == 1
-    assert json.loads((a_set / "j").read_text())["holds"] is False
+    assert json.loads((tmp_path / "j").read_text())["holds"] is False
 
 
 def test_a_dataset_that_is_not_there_must_be_left_out_on_purpose(
