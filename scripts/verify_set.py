@@ -62,6 +62,8 @@ def main() -> None:
         FLAGS.adversarial_set,
         load_model=None if FLAGS.saved_model == NONE else load_model,
         load_dataset=None if FLAGS.dataset == NONE else load_dataset,
+        dataset=FLAGS.dataset,
+        split=FLAGS.split,
         spot_checks=FLAGS.spot_checks,
         seed=FLAGS.seed,
         progress=cli.on_terminal(),
@@ -84,11 +86,9 @@ def load_model(interface: "ModelInterface") -> "Classifier":
     return load_classifier(FLAGS.saved_model, interface=interface, allow_unsafe=FLAGS.allow_unsafe)
 
 
-def load_dataset(name: str | None, split: str) -> "ImageDataset | None":
-    """What ``--dataset`` names, or else the set's manifest; None where neither does."""
-    if FLAGS.dataset is None and name is None:
-        return None
-    return cli.load_dataset_from_flags(FLAGS.split or split, name)
+def load_dataset(name: str, split: str) -> "ImageDataset":
+    """A dataset, as the companion flags of ``--dataset`` say."""
+    return cli.load_dataset_from_flags(split, name)
 
 
 if __name__ == "__main__":

@@ -108,12 +108,44 @@ def test_a_dataset_that_is_not_there_must_be_left_out_on_purpose(
     assert outcome.status == 1
     text = "not checked  dataset: holiday_photos test is not to be had: dataset 'holiday_photos' is"
     assert text in outcome.out
-    assert "): dataset could not be checked; model left out." in outcome.err
+    assert "): dataset, originals could not be checked; model left out." in outcome.err
     for dataset in ("none", "digits"):
         outcome = run_script(
             "verify_set", adversarial_set=a_set, saved_model="none", dataset=dataset
         )
         assert (outcome.status, outcome.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"saved_model": "nowhere"}, "nowhere does not exist; expected a SavedModel directory"),
+        ({"saved_model": __file__}, "test_verify_set.py "),
+        ({"dataset": "nowhere"}, "dataset 'nowhere' is unknown"),
+        ({"dataset": "digits", "split": "tset"}, "digits has no split 'tset'; expected one of tra"),
+        ({"split": "train+test"}, "split 'train+test' of digits mixes several splits; expected p"),
+    ],
+)
+def test_what_the_user_misspelt_is_not_the_sets_fault(
+    run_script: RunScript, given: dict[str, str], message: str
+) -> None:
+    outcome = run_script(
+        "verify_set", adversarial_set=EXAMPLE_SET, **{"saved_model": "none"} | given
+    )
+    assert (outcome.status, outcome.out) == (1, "")
+    assert message in outcome.err
+    assert "not known to be what it claims" not in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_another_split_is_named(run_script: RunScript) -> None:
+    outcome = run_script(
+        "verify_set", adversarial_set=EXAMPLE_SET, saved_model="none", split="train"
+    )
+    assert outcome.status == 1
+    assert "      fails  dataset: the set was made of test, not train\n" in outcome.out
+    assert "not checked  originals: since dataset failed\n" in outcome.out
+    assert "): dataset failed; originals could not be checked; model left out.\n" in outcome.err
 
 
 def _truncate(a_set: Path) -> None:
@@ -145,7 +177,7 @@ def _nothing(a_set: Path) -> None:
         (_remove_shard, "none", "{shard} is missing", "files failed"),
         (_nothing, OTHER_MODEL, "made for another model, fc100-100-10, not fc200", "model failed"),
         (_nothing, "retrained", "though of the same name (418fba365517 there, ", "model failed"),
-        (_nothing, "absent", "absent does not exist; expected a SavedModel directory", "model fai"),
+        (_nothing, OTHER_MODEL, "  predictions: since model failed", "; predictions, minimality c"),
         (_newer, MODEL, "", "was written with schema 3 of adversarial_set; this version"),
         (_no_set, MODEL, "", "set has no manifest.json; expected a finished adversarial_set"),
     ],
