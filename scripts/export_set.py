@@ -17,7 +17,11 @@ from tfblindspots import cli
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("output_file", None, "its path (default: examples.npz beside the shards)")
+flags.DEFINE_string(
+    "output_file",
+    None,
+    "its path; new or an earlier export (default: examples.npz beside the shards)",
+)
 cli.define_set_flag()
 cli.define_export_flag()
 

@@ -41,20 +41,29 @@ flags.DEFINE_integer(
     lower_bound=0,
 )
 cli.define_seed_flag()
-flags.DEFINE_string("json", None, "file that gets what was printed, for programs to read")
+flags.DEFINE_string(
+    "json",
+    None,
+    "file that gets what was printed, for programs to read; new or an earlier verification",
+)
 
 
 def main() -> None:
     """Verifies, prints."""
-    import dataclasses
+    from tfblindspots.experiments import (
+        check_verification_path,
+        verify_adversarial_set,
+        write_verification,
+    )
 
-    from tfblindspots.artifacts import write_json
-    from tfblindspots.experiments import verify_adversarial_set
-
+    if FLAGS.json:
+        check_verification_path(FLAGS.json, FLAGS.adversarial_set)
     found = verify_adversarial_set(
         FLAGS.adversarial_set,
         load_model=None if FLAGS.saved_model == NONE else load_model,
         load_dataset=None if FLAGS.dataset == NONE else load_dataset,
+        dataset=FLAGS.dataset,
+        split=FLAGS.split,
         spot_checks=FLAGS.spot_checks,
         seed=FLAGS.seed,
         progress=cli.on_terminal(),
@@ -64,7 +73,7 @@ def main() -> None:
         for problem in check.problems:
             print(f"{'':13}{problem}")
     if FLAGS.json:
-        write_json(FLAGS.json, {"holds": found.holds, **dataclasses.asdict(found)})
+        write_verification(FLAGS.json, found)
     if not found.holds:
         raise InputError(found.verdict(FLAGS.adversarial_set))
     print(found.verdict(FLAGS.adversarial_set))
@@ -77,11 +86,9 @@ def load_model(interface: "ModelInterface") -> "Classifier":
     return load_classifier(FLAGS.saved_model, interface=interface, allow_unsafe=FLAGS.allow_unsafe)
 
 
-def load_dataset(name: str | None, split: str) -> "ImageDataset | None":
-    """What ``--dataset`` names, or else the set's manifest; None where neither does."""
-    if FLAGS.dataset is None and name is None:
-        return None
-    return cli.load_dataset_from_flags(FLAGS.split or split, name)
+def load_dataset(name: str, split: str) -> "ImageDataset":
+    """A dataset, as the companion flags of ``--dataset`` say."""
+    return cli.load_dataset_from_flags(split, name)
 
 
 if __name__ == "__main__":

@@ -248,3 +248,13 @@ class TestFingerprintArrays:
             fingerprint_arrays(array[:0]),
         ]
         assert len({first, *others}) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[" * 200_000, "is nested too deep to be read"), ("7" * 5000, "is not valid JSON")],
+)
+def test_json_made_to_break_readers_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=rf"a\.json {message}.*; rerun the command that makes it"):
+        read_json(tmp_path / "a.json")

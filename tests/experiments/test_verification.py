@@ -155,7 +155,11 @@ def test_a_damaged_shard_is_named_and_the_others_are_still_checked(a_set: Path) 
     assert found["values"].text == "1 of 100 examples"
     assert found["values"].problems[0].startswith("example 103 ")
     assert found["predictions"].outcome == "holds"
-    assert "summary" not in found
+    assert (found["summary"].outcome, found["summary"].text) == (
+        "not checked",
+        "since values failed",
+    )
+    assert found["minimality"].text == "since values failed"
 
 
 def test_nothing_but_damaged_shards(a_set: Path) -> None:
@@ -163,7 +167,10 @@ def test_nothing_but_damaged_shards(a_set: Path) -> None:
         path.write_bytes(b"nothing")
     found = _verify(a_set)
     assert found.named("fails") == ["files"]
-    assert [check.name for check in found.checks] == ["files", "dataset", "model"]
+    assert found.named("not checked") == CHECKS[3:]
+    assert {check.text for check in found.checks[3:]} == {"since files failed"}
+    found = _verify(a_set, load_dataset=None, load_model=None)
+    assert found.named("not checked") == ["values", "success", "distortions", "summary"]
 
 
 def test_another_model_is_named(a_set: Path) -> None:
@@ -184,6 +191,21 @@ def test_another_model_is_named(a_set: Path) -> None:
     assert "made for another model" in verify(image_shape=(28, 28, 1)).text
     # The same files under another name are the same model.
     assert verify(name="copy").outcome == "holds"
+
+
+def test_a_model_that_its_settings_do_not_fit_is_another_one(a_set: Path) -> None:
+    model = read_json(a_set / MANIFEST)["model"]
+    forge_manifest(a_set, model={**model, "settings": {"output": "scores"}})
+
+    def load(interface: ModelInterface) -> Classifier:
+        return load_classifier(MODEL, interface=interface)
+
+    check = _by_name(_verify(a_set, load_model=load))["model"]
+    assert check.outcome == "fails"
+    assert check.text.startswith("the set was made for another model, fc100-100-10: used as its se")
+    assert "scores" in check.text
+    with pytest.raises(InputError, match="does not exist"):
+        _verify(a_set, load_model=lambda interface: load_classifier("absent", interface=interface))
 
 
 def test_a_model_is_used_as_the_manifest_says(a_set: Path) -> None:
@@ -216,11 +238,18 @@ def test_another_dataset_is_named(a_set: Path) -> None:
     images[11] = 0
     changed = verify(images=images, fingerprint="34" * 32)
     assert changed["dataset"].outcome == "fails"
-    text = "digits test is not what was attacked, digits test (6c188873fa5a there, 343434343434 he"
+    text = "digits test is not what was attacked (6c188873fa5a there, 343434343434 here): other im"
     assert changed["dataset"].text.startswith(text)
     assert changed["originals"].text == "1 of 360 examples"
     scaled = verify(images=np.zeros((360, 9, 9, 1), np.float32))
     assert scaled["dataset"].text.startswith("images of digits are [9, 9, 1], those of the set [8,")
+    assert scaled["originals"].outcome == "not checked"
+    other = verify(name="mnist", fingerprint="34" * 32)
+    text = "the set was made of digits, not mnist (6c188873fa5a there, 343434343434 here)"
+    assert (other["dataset"].outcome, other["dataset"].text) == ("fails", text)
+    assert other["originals"].text == "since dataset failed"
+    # The same images under another name are the same dataset.
+    assert verify(name="copy")["dataset"].outcome == "holds"
     # A part that has all the images will do.
     part = verify(split="test[:360]", fingerprint="34" * 32)
     assert part["dataset"].outcome == "left out"
@@ -235,7 +264,9 @@ def test_what_cannot_be_had_is_not_checked_and_what_nobody_wants_is_left_out(a_s
     assert _by_name(found)["dataset"].outcome == "not checked"
     assert _by_name(found)["dataset"].text == "digits test is not to be had: no digits here."
     assert not found.holds
-    assert found.verdict("it").endswith("dataset could not be checked.")
+    assert found.verdict("it").endswith(" s): dataset, originals could not be checked.")
+    with pytest.raises(InputError, match=r"no photos here\."):
+        _verify(a_set, load_dataset=absent, dataset="photos")
     found = _verify(a_set, load_dataset=None, load_model=None)
     assert found.named("left out") == ["dataset", "model"]
     assert found.holds
@@ -261,7 +292,7 @@ def test_a_set_from_python_claims_less(tmp_path: Path) -> None:
 def test_outputs_of_a_hidden_layer_need_more_than_the_model(a_set: Path) -> None:
     forge_manifest(a_set, model={"name": "fc100-100-10", "layer": "hidden_1"})
     found = _verify(a_set)
-    assert found.named("not checked") == ["model"]
+    assert found.named("not checked") == ["model", "predictions", "minimality"]
     assert "outputs of fc100-100-10's layer hidden_1" in _by_name(found)["model"].text
     assert _verify(a_set, load_model=None).holds
 
@@ -279,7 +310,10 @@ def test_an_exported_file_is_compared_with_the_shards(a_set: Path) -> None:
     [
         ({"schema": 3}, r"was written with schema 3 of adversarial_set; this version, \S+, reads"),
         ({"kind": "saved_model"}, "holds a result of kind saved_model; expected adversarial_set"),
-        ({"class_names": None}, r"manifest\.json has values of other types than those of an adv"),
+        (
+            {"class_names": None},
+            r"manifest\.json has another class_names than a list of texts\. Copy",
+        ),
     ],
 )
 def test_what_is_no_set_of_this_version_is_refused(

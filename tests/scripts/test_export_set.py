@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.adversarial_sets.tampering import EXAMPLE_SET, REPOSITORY, SCHEMA_1, copy_of
-from tests.scripts.conftest import RunScript
+from tests.scripts.conftest import Outcome, RunScript
 from tfblindspots.adversarial_sets import read_adversarial_set
 from tfblindspots.artifacts import MANIFEST, read_json
 
@@ -59,6 +60,31 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert outcome.err.startswith(f"error: {message}")
     assert outcome.err.count("\n") == 1
     assert list(in_directory.iterdir()) == []
+
+
+def test_only_an_export_is_replaced(run_script: RunScript, in_directory: Path) -> None:
+    def export(name: str) -> Outcome:
+        return run_script(
+            "export_set", adversarial_set=EXAMPLE_SET, export="npz", output_file=in_directory / name
+        )
+
+    np.savez("mine.npz", x=np.arange(3))
+    np.savez("other.npz", manifest=np.array('{"kind": "saved_model"}'))
+    Path("text.npz").write_text("text")
+    with Path("array.npz").open("wb") as file:
+        np.save(file, np.arange(3))
+    for path in list(in_directory.iterdir()):
+        before = path.read_bytes()
+        outcome = export(path.name)
+        assert outcome.status == 1
+        assert outcome.err == (
+            f"error: file {path} is there and is no export of an adversarial set, so it is not "
+            "replaced; name a new file.\n"
+        )
+        assert path.read_bytes() == before
+    assert export("new.npz").status == 0
+    shutil.copy("new.npz", "text.npz")
+    assert export("text.npz").status == 0
 
 
 def test_the_command_that_made_the_shipped_set_finds_it_finished_and_exports_it(

@@ -5,6 +5,7 @@ from tfblindspots.adversarial_sets.class_names import readable_class_name
 from tfblindspots.adversarial_sets.export import NPZ, export_npz, npz_problem
 from tfblindspots.adversarial_sets.integrity import file_problems, tfds_problem
 from tfblindspots.adversarial_sets.layout import Layout
+from tfblindspots.adversarial_sets.manifest_types import check_manifest
 from tfblindspots.adversarial_sets.reader import AdversarialSet, read_adversarial_set, read_shards
 from tfblindspots.adversarial_sets.schema import FIELDS, KIND, Field, feature_description, fields_of
 from tfblindspots.adversarial_sets.writer import AdversarialSetWriter
@@ -18,6 +19,7 @@ __all__ = [
     "AdversarialSetWriter",
     "Field",
     "Layout",
+    "check_manifest",
     "export_npz",
     "feature_description",
     "fields_of",

@@ -1,5 +1,6 @@
 """An adversarial set as one file that NumPy reads."""
 
+import json
 import os
 import zipfile
 from collections.abc import Mapping
@@ -8,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from tfblindspots.adversarial_sets.reader import read_adversarial_set
-from tfblindspots.artifacts import atomic_path, to_json
+from tfblindspots.adversarial_sets.schema import KIND
+from tfblindspots.artifacts import atomic_path, check_output_file, to_json
 from tfblindspots.errors import InputError, first_line
 
 # Its name, where it lies beside the shards.
 NPZ = "examples.npz"
+# What NumPy raises for a file that is not one of its archives, or a damaged one.
+_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError)
 
 
 def export_npz(
@@ -25,17 +29,23 @@ def export_npz(
 
     Args:
       directory: of the set.
-      path: of the file, replaced when it is there; None: ``examples.npz`` in the set's directory.
+      path: of the file, replaced where it is an earlier export; None: ``examples.npz`` in the
+        set's directory, always replaced.
 
     Returns:
       The file's path.
 
     Raises:
-      InputError: as ``read_adversarial_set``, or the path has another suffix.
+      InputError: as ``read_adversarial_set``, or the path has another suffix, holds something
+        else, or cannot be written.
     """
-    path = Path(directory) / NPZ if path is None else Path(path)
-    if path.suffix != ".npz":
-        raise InputError(f"file {path} would be a .npz file; give it a name that says so.")
+    if path is None:
+        path = Path(directory) / NPZ
+    else:
+        path = Path(path)
+        if path.suffix != ".npz":
+            raise InputError(f"file {path} would be a .npz file; give it a name that says so.")
+        check_output_file(path, _is_export, what="file", expected="export of an adversarial set")
     adversarial_set = read_adversarial_set(directory)
     arrays = _arrays(adversarial_set.examples) | {
         "class_names": np.array(adversarial_set.manifest["class_names"], np.str_),
@@ -61,9 +71,18 @@ def npz_problem(path: Path, examples: Mapping[str, np.ndarray]) -> str | None:
                     return f"lacks {name}"
                 if not np.array_equal(arrays[name], values):
                     return f"holds another {name} than the shards"
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _UNREADABLE as error:
         return f"cannot be read ({first_line(error)})"
     return None
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return bool(json.loads(str(arrays["manifest"]))["kind"] == KIND)
+    # TypeError: not an archive but a single array, or a manifest that is none of ours.
+    except (*_UNREADABLE, KeyError, TypeError):
+        return False
 
 
 def _arrays(examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

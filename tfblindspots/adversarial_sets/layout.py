@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfblindspots.adversarial_sets.schema import FIELDS, SCHEMA, Field
+from tfblindspots.adversarial_sets.schema import SCHEMA, Field, fields_of
 from tfblindspots.errors import InputError
 
 # The name under which TensorFlow Datasets knows every set, and the beginning of its files' names.
@@ -128,15 +128,19 @@ class Layout:
         """Glob pattern of the shards' names."""
         return self._template(Path()).glob_pattern(self.num_shards)
 
-    def write_tfds_metadata(self, directory: Path) -> None:
-        """Writes beside the shards what ``tfds.builder_from_directory`` reads.
+    def write_tfds_metadata(
+        self, directory: Path, *, shards: Path | None = None, schema: int = SCHEMA
+    ) -> None:
+        """Writes what ``tfds.builder_from_directory`` reads beside the shards.
 
         Args:
-          directory: of the set; all shards are there.
+          directory: where it goes.
+          shards: where all shards are; None for the same directory.
+          schema: of the set.
         """
         ranges = [self.shard_range(shard) for shard in range(self.num_shards)]
         # TFDS counts the examples' bytes, without the 16 in which TFRecord frames each of them.
-        file_bytes = sum(path.stat().st_size for path in self.shard_paths(directory))
+        file_bytes = sum(path.stat().st_size for path in self.shard_paths(shards or directory))
         split = tfds.core.SplitInfo(
             name=self.source_split,
             shard_lengths=[last - first for first, last in ranges],
@@ -145,9 +149,11 @@ class Layout:
         )
         tfds.folder_dataset.write_metadata(
             data_dir=directory,
-            features=tfds.features.FeaturesDict({f.name: self._feature(f) for f in FIELDS}),
+            features=tfds.features.FeaturesDict(
+                {field.name: self._feature(field) for field in fields_of(schema)}
+            ),
             split_infos=[split],
-            version=f"{SCHEMA}.0.0",
+            version=f"{schema}.0.0",
             # Its check builds a pipeline to read one example: up to seconds, for what tests show.
             check_data=False,
             description=_DESCRIPTION,

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfblindspots.adversarial_sets.integrity import shard_problem
 from tfblindspots.adversarial_sets.layout import Layout
+from tfblindspots.adversarial_sets.manifest_types import check_manifest
 from tfblindspots.adversarial_sets.schema import KIND, feature_description, fields_of
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.errors import InputError
@@ -55,7 +56,7 @@ def read_adversarial_set(directory: str | os.PathLike[str]) -> AdversarialSet:
     """
     root = Path(directory)
     manifest = read_manifest(root, KIND)
-    layout = Layout.from_manifest(manifest, root / MANIFEST)
+    layout = check_manifest(manifest, root / MANIFEST)
     paths = layout.shard_paths(root)
     for path in paths:
         if not path.is_file():
@@ -89,6 +90,9 @@ def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str,
     names = [path.name for path in layout.shard_paths(Path())]
     count = sum(layout.shard_count(names.index(path.name)) for path in paths)
     example_bytes = 2 * 4 * math.prod(layout.image_shape)
+    # Before memory is asked for: a manifest may speak of more than there can be.
+    if sum(path.stat().st_size for path in paths) < count * example_bytes:
+        raise _damaged(paths, layout)
     batches = (
         tf.data.TFRecordDataset([os.fspath(path) for path in paths])
         .batch(max(1, _BATCH_BYTES // example_bytes))
@@ -134,7 +138,8 @@ def _parse(
     for field in fields_of(schema):
         if field.dtype == np.uint8:
             values = tf.io.decode_raw(batch[field.name], tf.uint8)
-            batch[field.name] = tf.reshape(values, [-1, *image_shape])
+            # Not -1: bytes of another number of pixels are an error.
+            batch[field.name] = tf.reshape(values, [tf.shape(records)[0], *image_shape])
     return batch
 
 

@@ -3,6 +3,7 @@
 from tfblindspots.artifacts.archives import check_archive, leaves_folder
 from tfblindspots.artifacts.files import (
     atomic_path,
+    check_output_file,
     fingerprint_arrays,
     fingerprint_path,
     prepare_output_directory,
@@ -18,6 +19,7 @@ __all__ = [
     "atomic_path",
     "build_manifest",
     "check_archive",
+    "check_output_file",
     "fingerprint_arrays",
     "fingerprint_path",
     "leaves_folder",

@@ -5,8 +5,9 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,14 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); expected a JSON file."
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    # Errors of UTF-8 and JSON are among these, and so is a number of too many digits.
+    except ValueError as error:
         raise InputError(
             f"{path} is not valid JSON ({error}); rerun the command that makes it."
+        ) from None
+    except RecursionError:
+        raise InputError(
+            f"{path} is nested too deep to be read; rerun the command that makes it."
         ) from None
 
 
@@ -139,6 +145,34 @@ def prepare_output_directory(
         if entry.match(_UNFINISHED):
             _remove(entry)
     return directory
+
+
+def check_output_file(
+    path: str | os.PathLike[str], own: Callable[[Path], bool], *, what: str, expected: str
+) -> None:
+    """Finds out, before the work for it, whether a file can be written and nothing is lost by it.
+
+    Args:
+      path: of the file.
+      own: from a file that is there to whether it may be replaced.
+      what: how the user calls the file, for the message.
+      expected: what may be replaced, for the message.
+
+    Raises:
+      InputError: something else is there, or nothing can be written there.
+    """
+    final = Path(path).resolve()
+    if final.exists() and not (final.is_file() and own(final)):
+        raise InputError(
+            f"{what} {path} is there and is no {expected}, so it is not replaced; name a new file."
+        )
+    try:
+        with tempfile.TemporaryFile(dir=next(place for place in final.parents if place.exists())):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{what} {path} cannot be written ({error.strerror}); name a path that can be written."
+        ) from None
 
 
 def fingerprint_path(path: str | os.PathLike[str], ignore: Iterable[str] = ()) -> str:

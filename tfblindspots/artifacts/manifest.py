@@ -94,7 +94,8 @@ def read_manifest(directory: str | os.PathLike[str], kind: str) -> dict[str, Any
             "Rerun the command that makes it."
         )
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
+    # A bool is an int to Python.
+    if not isinstance(manifest, dict) or type(manifest.get("schema")) is not int:
         raise InputError(f"{path} is not a manifest of tfblindspots; expected that of a {kind}.")
     if manifest.get("kind") != kind:
         raise InputError(

@@ -28,6 +28,10 @@ from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
 from tfblindspots.experiments.verification import Verification, verify_adversarial_set
+from tfblindspots.experiments.verification_files import (
+    check_verification_path,
+    write_verification,
+)
 from tfblindspots.experiments.verification_sources import Check
 
 __all__ = [
@@ -47,6 +51,7 @@ __all__ = [
     "UnitsConfig",
     "Verification",
     "build_network",
+    "check_verification_path",
     "coherence_table",
     "compare_frame_bound_penalties",
     "compare_regularizers",
@@ -70,4 +75,5 @@ __all__ = [
     "train_quocnet",
     "train_with_pools",
     "verify_adversarial_set",
+    "write_verification",
 ]

@@ -83,6 +83,8 @@ def verify_adversarial_set(
     *,
     load_model: LoadModel | None,
     load_dataset: LoadDataset | None,
+    dataset: str | None = None,
+    split: str | None = None,
     spot_checks: int = 300,
     seed: int = 0,
     progress: bool = False,
@@ -93,8 +95,10 @@ def verify_adversarial_set(
       directory: of the set.
       load_model: loads the model to compare with, used as the set's manifest says; None to leave
         out what needs the model.
-      load_dataset: from the dataset's name and split in the manifest (None where it names none) to
-        the images to compare with, None where they are not known; None to leave that out.
+      load_dataset: from a dataset's name and split to the images to compare with; None to leave
+        that out.
+      dataset: its name; None for the one in the manifest, where it names one.
+      split: its split; None for the one in the manifest.
       spot_checks: successful examples whose way back to the original is searched.
       seed: of their draw.
       progress: show a progress bar.
@@ -103,36 +107,36 @@ def verify_adversarial_set(
       What became of each kind of claim.
 
     Raises:
-      InputError: there is no set, or a newer version wrote it.
+      InputError: there is no set, or a newer version wrote it; the model, or the dataset or split
+        that is given here, cannot be loaded.
     """
     start = time.perf_counter()
     root = Path(directory)
     manifest = read_manifest(root, adversarial_sets.KIND)
-    layout = Layout.from_manifest(manifest, root / MANIFEST)
-    problems = adversarial_sets.file_problems(root, manifest, layout)
-    examples, numbers = _read(root, layout, manifest["schema"], problems)
-    checks = [_files(root, manifest, layout, problems)]
-    dataset, dataset_check = the_dataset(manifest, layout, load_dataset)
+    layout = adversarial_sets.check_manifest(manifest, root / MANIFEST)
+    images, dataset_check = the_dataset(manifest, layout, load_dataset, (dataset, split))
     loading = time.perf_counter()
     classifier, model_check = the_model(manifest, layout, load_model)
     if classifier:
         predict_classes(classifier, np.zeros((1, *layout.image_shape), np.float32))
     start += time.perf_counter() - loading
-    checks += [dataset_check, model_check]
+    problems = adversarial_sets.file_problems(root, manifest, layout)
+    examples, numbers = _read(root, layout, manifest["schema"], problems)
+    checks = [_files(root, manifest, layout, problems), dataset_check, model_check]
     if numbers.size:
         violations: dict[str, list[Violation]] = collections.defaultdict(list)
         with tqdm(desc="verify", total=len(numbers), unit="img", disable=not progress) as bar:
             for part in _chunks(len(numbers), layout):
                 chunk = {name: values[part] for name, values in examples.items()}
                 rows = np.arange(len(numbers))[part]
-                for name, violation in _violations(chunk, manifest, layout, dataset, classifier):
+                for name, violation in _violations(chunk, manifest, layout, images, classifier):
                     violations[name].append(violation.of(rows))
                 bar.update(len(rows))
         if "attack" in manifest:
             violations["values"] += analysis.repeated_indices(examples)
         for name, text in {
             "values": "every value is in its range, every pixel in the box",
-            **({"originals": "originals and labels are the dataset's"} if dataset else {}),
+            **({"originals": "originals and labels are the dataset's"} if images else {}),
             **({"predictions": "the model gives every stored class"} if classifier else {}),
             "success": "follows from the classes",
             "distortions": "follow from the pixels",
@@ -143,6 +147,8 @@ def verify_adversarial_set(
             checks.append(_minimality(examples, numbers, manifest, classifier, spot_checks, seed))
         if len(numbers) == layout.num_examples and sound:
             checks += _whole(root, examples, manifest)
+    at_hand = {"dataset": images is not None, "model": classifier is not None}
+    checks += _prevented(root, manifest, tuple(checks), at_hand)
     return Verification(tuple(checks), layout.num_examples, time.perf_counter() - start)
 
 
@@ -181,9 +187,9 @@ def _files(
     root: Path, manifest: Mapping[str, Any], layout: Layout, problems: Mapping[str, str]
 ) -> Check:
     lines = [f"{root / name} {problem}" for name, problem in problems.items()]
-    metadata = adversarial_sets.tfds_problem(root, layout, manifest["schema"])
-    if metadata:
-        lines.append(f"{root}: features.json and dataset_info.json {metadata}")
+    if not lines:
+        metadata = adversarial_sets.tfds_problem(root, layout, manifest["schema"])
+        lines += [f"{root / metadata}"] if metadata else []
     if lines:
         text = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}; copy the set again, whole"
         return Check("files", FAILS, text, tuple(lines))
@@ -305,3 +311,27 @@ def _whole(root: Path, examples: Examples, manifest: Mapping[str, Any]) -> Itera
     if (root / NPZ).is_file():
         problem = adversarial_sets.npz_problem(root / NPZ, examples)
         yield Check(NPZ, FAILS if problem else HOLDS, problem or "holds what the shards hold")
+
+
+def _prevented(
+    root: Path, manifest: Mapping[str, Any], made: Sequence[Check], at_hand: Mapping[str, bool]
+) -> Iterator[Check]:
+    """The checks that were not made because others failed, or could not be made themselves.
+
+    Args:
+      root: of the set.
+      manifest: of the set.
+      made: the checks that were made.
+      at_hand: whether there is a model and a dataset to compare with.
+    """
+    outcomes = {check.name: check.outcome for check in made}
+    claimed = ["values", "originals", "predictions", "success", "distortions", "minimality"]
+    claimed += ["summary"] if "summary" in manifest else []
+    claimed += [NPZ] if (root / NPZ).is_file() else []
+    for name in claimed:
+        needed = {"originals": "dataset", "predictions": "model", "minimality": "model"}.get(name)
+        if needed is None or at_hand[needed]:
+            needed = "values" if outcomes.get("values") == FAILS else "files"
+        if name not in outcomes and outcomes[needed] != LEFT_OUT:
+            how = "failed" if outcomes[needed] == FAILS else "could not be checked"
+            yield Check(name, UNCHECKED, f"since {needed} {how}")

@@ -13,7 +13,7 @@ HOLDS, FAILS = "holds", "fails"
 UNCHECKED, LEFT_OUT = "not checked", "left out"
 
 LoadModel = Callable[[ModelInterface], Classifier]
-LoadDataset = Callable[[str | None, str], ImageDataset | None]
+LoadDataset = Callable[[str, str], ImageDataset]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ def the_model(
       manifest: of the set.
       layout: of the set.
       load: loads the model at hand, used as the manifest says; None to leave that out.
+
+    Raises:
+      InputError: it cannot be loaded, however it is used.
     """
 
     def check(outcome: str, text: str) -> Check:
@@ -55,9 +58,16 @@ def the_model(
         text = f"the images are outputs of {named['name']}'s layer {named['layer']}"
         return None, check(UNCHECKED, f"{text}, which a whole model does not take")
     try:
-        model = load(ModelInterface.from_settings(named.get("settings", {})))
+        interface = ModelInterface.from_settings(named.get("settings", {}))
     except InputError as error:
         return None, check(FAILS, str(error))
+    try:
+        model = load(interface)
+    except InputError as error:
+        if not _loads(load):
+            raise
+        text = f"the set was made for another model, {named.get('name')}: used as its settings say,"
+        return None, check(FAILS, f"{text} {error}")
     if model.image_shape != layout.image_shape or model.num_classes != len(layout.class_names):
         return None, check(
             FAILS,
@@ -83,8 +93,20 @@ def the_model(
     )
 
 
+def _loads(load: LoadModel) -> bool:
+    """Whether there is a model at all, so that only the manifest's settings do not fit it."""
+    try:
+        load(ModelInterface())
+    except InputError:
+        return False
+    return True
+
+
 def the_dataset(
-    manifest: Mapping[str, Any], layout: Layout, load: LoadDataset | None
+    manifest: Mapping[str, Any],
+    layout: Layout,
+    load: LoadDataset | None,
+    asked: tuple[str | None, str | None],
 ) -> tuple[ImageDataset | None, Check]:
     """The set's dataset, None where there is none to compare with, and whether it is this one.
 
@@ -92,6 +114,10 @@ def the_dataset(
       manifest: of the set.
       layout: of the set.
       load: loads the dataset at hand; None to leave that out.
+      asked: the name and the split to load; None for those of the manifest.
+
+    Raises:
+      InputError: what was asked for cannot be loaded.
     """
 
     def check(outcome: str, text: str) -> Check:
@@ -100,28 +126,37 @@ def the_dataset(
     if load is None:
         return None, check(LEFT_OUT, "as asked; so are the originals")
     name, split = manifest.get("dataset"), manifest.get("split", layout.source_split)
-    try:
-        dataset = load(name, split)
-    except InputError as error:
-        return None, check(UNCHECKED, f"{name} {split} is not to be had: {error}")
-    if dataset is None:
+    to_load = asked[0] or name
+    if to_load is None:
         return None, check(LEFT_OUT, "the set does not say which it was made of")
+    try:
+        dataset = load(to_load, asked[1] or split)
+        source_split = dataset.source_split
+    except InputError as error:
+        if any(asked):
+            raise
+        return None, check(UNCHECKED, f"{name} {split} is not to be had: {error}")
+    text = f"{dataset.name} {dataset.split}"
+    if source_split != layout.source_split:
+        return None, check(FAILS, f"the set was made of {split}, not {dataset.split}")
     shape = dataset.images.shape[1:]
     if shape != layout.image_shape:
+        other = name is not None and dataset.name != name
         return None, check(
             FAILS,
-            f"images of {dataset.name} are {list(shape)}, those of the set "
-            f"{list(layout.image_shape)}; give the flags that the attack was given, such as "
-            "--image_size",
+            (f"the set was made of {name}, not {dataset.name}: " if other else "")
+            + f"images of {dataset.name} are {list(shape)}, those of the set "
+            f"{list(layout.image_shape)}"
+            + ("" if other else "; give the flags that the attack was given, such as --image_size"),
         )
     there = manifest.get("inputs", {}).get("dataset", {}).get("fingerprint")
-    text = f"{dataset.name} {dataset.split}"
     if there is None or dataset.split != split:
         return dataset, check(LEFT_OUT, f"no fingerprint to compare {text} with")
-    if there != dataset.fingerprint:
-        return dataset, check(
-            FAILS,
-            f"{text} is not what was attacked, {name} {split} ({there[:12]} there, "
-            f"{dataset.fingerprint[:12]} here): other images, labels or flags",
-        )
-    return dataset, check(HOLDS, f"{text} is what was attacked ({there[:12]})")
+    prints = f"{there[:12]} there, {dataset.fingerprint[:12]} here"
+    if there == dataset.fingerprint:
+        return dataset, check(HOLDS, f"{text} is what was attacked ({there[:12]})")
+    if dataset.name != name:
+        return None, check(FAILS, f"the set was made of {name}, not {dataset.name} ({prints})")
+    return dataset, check(
+        FAILS, f"{text} is not what was attacked ({prints}): other images, labels or flags"
+    )
