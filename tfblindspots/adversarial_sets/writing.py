@@ -37,7 +37,8 @@ def write_adversarial_set(
       model: that they were made for: its name or, so that others can tell whether they have the
         same, what ``Classifier.description`` says of it.
       class_names: names of its classes, by number.
-      source_split: the split that the images come from; the set's split bears its name.
+      source_split: the split that the images come from; the set's split bears its name. Of a
+        dataset of ``load_dataset``, its ``source_split``.
       shard_size: examples a file.
 
     Returns:

@@ -33,7 +33,7 @@ def find_adversarial_examples(
       labels: true classes, int [N].
       config: the attack.
       indices: positions in the source split, int64 [N], on which random targets and noisy
-        starts depend; None: 0, 1, 2, ...
+        starts depend; of a dataset of ``load_dataset``, its ``indices``. None: 0, 1, 2, ...
       progress: called now and then with the number of images done so far.
 
     Returns:
