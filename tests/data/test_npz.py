@@ -105,6 +105,10 @@ def test_is_framed(tmp_path: Path) -> None:
             {"images": np.array([_PIXELS, None], object), "labels": _LABELS},
             r"images of .* cannot be read \(.*\); expected an array of numbers",
         ),
+        (
+            {"images": _PIXELS[:, :0], "labels": _LABELS},
+            r"dataset mine has images of shape \[0, 3, 1\]; expected at least one pixel of one",
+        ),
         ({"images": _PIXELS[:0], "labels": _LABELS[:0]}, "split 'test' of mine selects no images"),
     ],
 )
@@ -165,4 +169,54 @@ def test_shapes_and_names_that_lie(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("/tmp/images.npy", header.getvalue())
     with pytest.raises(InputError, match=r"evil\.npz has a member '/tmp/images\.npy', which leads"):
+        load_dataset(str(path), "test")
+
+
+def _headed(header: str) -> bytes:
+    """A .npy file with a header of one's own."""
+    text = header.ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + bytes(100)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _headed("{'descr':"),
+        _headed("{'descr': [('a', 5)], 'fortran_order': False, 'shape': (3,)}"),
+        _headed("{'descr': '<i8', 'fortran_order': False, 'shape': ('a',)}"),
+        _headed("{'descr': '<i8', 'fortran_order': False, 'shape': (-3,)}"),
+        _headed("{'descr': " + "(" * 50 + ")" * 50 + "}"),
+        b"no .npy file",
+        b"",
+    ],
+)
+def test_members_that_are_no_arrays(tmp_path: Path, content: bytes) -> None:
+    path = Path(_save(tmp_path / "odd.npz", images=_PIXELS))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.npy", content)
+    message = r"^labels of .*odd\.npz (cannot be read \(.*\)|is no \.npy file); expected an arr"
+    with pytest.raises(InputError, match=message):
+        load_dataset(str(path), "test")
+
+
+# In the archive's directory: bytes from the start of an entry, and what is written there.
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99)], ids=["encrypted", "method"])
+def test_members_that_zipfile_does_not_read(tmp_path: Path, place: int, value: int) -> None:
+    path = Path(_save(tmp_path / "odd.npz", images=_PIXELS, labels=_LABELS))
+    content = bytearray(path.read_bytes())
+    entry = -1
+    while (entry := content.find(b"PK\1\2", entry + 1)) >= 0:
+        content[entry + place] = value
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"^labels of .*odd\.npz cannot be read \(.*\); expected"):
+        load_dataset(str(path), "test")
+
+
+def test_a_stream_that_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "odd.npz"
+    np.savez_compressed(path, images=_PIXELS, labels=_LABELS)
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(range(200, 230))
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"images of .*odd\.npz cannot be read \(.*\); expected"):
         load_dataset(str(path), "test")

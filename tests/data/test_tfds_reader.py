@@ -154,3 +154,12 @@ def test_no_module_is_imported_that_a_directory_names(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=message):
         load_dataset(str(directory), "train")
+
+
+@pytest.mark.parametrize("file", ["features.json", "dataset_info.json"])
+def test_damaged_metadata_are_one_line(tmp_path: Path, file: str) -> None:
+    directory = Path(_write(tmp_path, _rgb_examples(2), _RGB))
+    for content in ("{", "[]", "5", '{"type": 5}', '{"name": []}', '{"pythonClassName": "x"'):
+        (directory / file).write_text(content)
+        with pytest.raises(InputError, match=r"cannot be read \(.*\); expected|is not valid JSON"):
+            load_dataset(str(directory), "train")

@@ -44,6 +44,18 @@ def test_keras_2_reads_what_keras_3_cannot(tmp_path: Path) -> None:
     assert keras_library("a path") is None
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5:UserWarning")
+def test_what_keras_3_cannot_read_again_is_to_be_saved_in_its_own_format(tmp_path: Path) -> None:
+    images = keras.Input((4, 2))
+    model = keras.Model(images, keras.layers.Attention()([images, images]))
+    model.save(tmp_path / "attention.h5")
+    message = r"attention\.h5 cannot be read by Keras \(.*\); save it again as a \.keras file\.$"
+    with pytest.raises(InputError, match=message):
+        open_model(tmp_path / "attention.h5")
+    model.save(tmp_path / "attention.keras")
+    assert open_model(tmp_path / "attention.keras").output_shape == (None, 4, 2)
+
+
 @pytest.mark.parametrize("library", [keras, tf_keras])
 def test_weights_alone_are_no_model(library: object, tmp_path: Path) -> None:
     images = library.Input((4,))  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ def collect_images(
 
     Raises:
       InputError: sizes differ where ``framing`` is None; numbers of channels differ other than 1
-        and 3; floats are outside [0, 1].
+        and 3; an image has no pixels or no channels; floats are outside [0, 1].
     """
     images: np.ndarray | None = None
     done = 0
@@ -57,6 +57,11 @@ def collect_images(
 
 
 def _unit_range(dataset: str, batch: np.ndarray, framing: Framing | None) -> np.ndarray:
+    if 0 in batch.shape[1:]:
+        raise InputError(
+            f"dataset {dataset} has images of shape {list(batch.shape[1:])}; expected at least one "
+            "pixel of one channel. Leave such images out."
+        )
     eight_bit = batch.dtype == np.uint8
     if not eight_bit:
         low, high = batch.min(), batch.max()

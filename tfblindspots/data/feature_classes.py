@@ -67,7 +67,7 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
         if isinstance(node, str) and node.lstrip().startswith("{"):
             try:
                 nodes.append(json.loads(node))
-            except json.JSONDecodeError:
+            except ValueError:
                 continue  # A description; TFDS, too, cannot parse it.
         if isinstance(node, dict):
             yield node

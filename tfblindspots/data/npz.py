@@ -82,7 +82,7 @@ def _open(path: Path, stack: contextlib.ExitStack) -> np.lib.npyio.NpzFile:
         archive = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"dataset {path} does not exist; expected a .npz file.") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a .npz file ({first_line(error)}).") from None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise InputError(f"{path} holds a single array; expected a .npz file of np.savez.")
@@ -113,12 +113,17 @@ def _splits(files: list[str], path: Path) -> dict[str, tuple[str, str]]:
 
 def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
     try:
-        return archive[key]
-    # Object arrays, a shape that is not the data's, or a damaged archive.
-    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        array = archive[key]
+    # Object arrays, shapes that are not the data's, headers that are none, encrypted or damaged
+    # members end in errors of many types, deep in NumPy and zipfile.
+    except Exception as error:
         raise InputError(
             f"{key} of {path} cannot be read ({first_line(error)}); expected an array of numbers."
         ) from None
+    # NumPy gives the bytes of what is no .npy file.
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{key} of {path} is no .npy file; expected an array of numbers.")
+    return array
 
 
 def _labels(labels: np.ndarray, key: str, path: Path) -> np.ndarray:

@@ -50,7 +50,14 @@ def load_from_directory(directory: Path, split: str, framing: Framing | None) ->
       InputError: as for ``load_dataset``.
     """
     check_feature_classes(directory)
-    builder = tfds.builder_from_directory(directory)
+    try:
+        builder = tfds.builder_from_directory(directory)
+    # Damaged metadata end in errors of many types, deep in TFDS.
+    except Exception as error:
+        raise InputError(
+            f"dataset directory {directory} cannot be read ({first_line(error)}); expected what "
+            "TensorFlow Datasets writes. Prepare or copy it anew."
+        ) from None
     _check_features(builder)
     return _read(builder, split, framing)
 

@@ -65,7 +65,9 @@ def open_model(path: Path, *, allow_unsafe: bool = False) -> Any:
             return importlib.import_module("tf_keras").models.load_model(path, **options)
         except Exception as error:
             failure = error
-    raise InputError(f"model {path} cannot be read by Keras ({first_line(failure)}).") from None
+    # Keras 3 cannot read all that it writes in the older format: attention, functions of keras.ops.
+    hint = "; save it again as a .keras file." if path.suffix in _HDF5 and not legacy else "."
+    raise InputError(f"model {path} cannot be read by Keras ({first_line(failure)}){hint}")
 
 
 def _written_by_keras_2(path: Path, *, allow_unsafe: bool) -> bool:
