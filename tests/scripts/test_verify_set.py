@@ -37,8 +37,8 @@ def test_a_set_that_holds(run_script: RunScript, tmp_path: Path) -> None:
     assert [line.split(":")[0].split() for line in checks] == [
         ["holds", name]
         for name in (
-            *("files", "dataset", "model", "values", "originals", "predictions", "success"),
-            *("distortions", "minimality", "summary"),
+            *("files", "dataset", "model", "settings", "values", "originals", "predictions"),
+            *("success", "distortions", "minimality", "summary"),
         )
     ]
     assert "of 20 examples drawn" in outcome.out
