@@ -19,6 +19,7 @@ Check it with scripts/verify_set.py, feed it to other models with scripts/evalua
 from absl import flags
 
 from tfblindspots import cli
+from tfblindspots.errors import InputError
 
 FLAGS = flags.FLAGS
 
@@ -106,6 +107,10 @@ def main() -> None:
     from tfblindspots.reports import quality_card_lines
 
     tensorboard_dir = cli.tensorboard_dir_from_flags()
+    if FLAGS.projector_layer is not None and tensorboard_dir is None:
+        raise InputError(
+            "--projector_layer is given without --tensorboard_dir, which shows the layer; give it."
+        )
     dataset = cli.load_dataset_from_flags(FLAGS.split or "test")
     config = AttackConfig(
         target=target_by_name(FLAGS.target, dataset),

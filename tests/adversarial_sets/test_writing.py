@@ -60,3 +60,18 @@ def test_other_files_are_not_replaced(tmp_path: Path, make_examples: MakeExample
     with pytest.raises(InputError, match=r"holds other files \(mine.txt\); name a new or empty"):
         write_adversarial_set(tmp_path, make_examples(3), model="m", class_names=_CLASSES)
     assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (None, r"class_names is None; expected a name for each class, such as \['cat', 'dog'\]\."),
+        ("abcde", "class_names is 'abcde'; expected a name for each class"),
+        ([], r"class_names hold no name; expected a name for each class\."),
+    ],
+)
+def test_what_are_no_names_of_classes(
+    tmp_path: Path, make_examples: MakeExamples, names: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        write_adversarial_set(tmp_path / "set", make_examples(3), model="m", class_names=names)

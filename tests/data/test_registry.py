@@ -57,6 +57,7 @@ def test_the_registry_takes_new_datasets(monkeypatch: pytest.MonkeyPatch) -> Non
     ("name", "message"),
     [
         ("mnst", r"dataset 'mnst' is unknown \(did you mean mnist or .*\?\); expected digits, a"),
+        ("photos", r"dataset 'photos' is unknown; expected digits, a"),
         ("digit", r"dataset 'digit' is unknown \(did you mean digits"),
         ("qqqqqqqqqqqq", r"dataset 'qqqqqqqqqqqq' is unknown; expected digits, a TensorFlow"),
         ("not a name", r"dataset 'not a name' cannot be used: .*; expected a TensorFlow Datasets"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tfblindspots.data.splits import resolve_split, source_splits
+from tfblindspots.data.splits import resolve_split, source_splits, split_infos
 from tfblindspots.errors import InputError
 
 _SIZES = {"train": 1437, "test": 360}
@@ -77,3 +77,11 @@ _POSSIBLE = (
 def test_rejects_splits(split: str, message: str) -> None:
     with pytest.raises(InputError, match=message + _POSSIBLE):
         resolve_split("digits", split, _INFOS)
+
+
+def test_the_advice_names_splits_that_there_are() -> None:
+    infos = split_infos({"validation": 1000})
+    with pytest.raises(
+        InputError, match=r"such as 'validation\[:500\]' or 'validation\[10%:\]'\.$"
+    ):
+        resolve_split("imagenet_sample", "test", infos)

@@ -138,8 +138,8 @@ def test_what_is_refused(
     )
     monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
     assert refused(tmp_path / "board") == (
-        "TensorBoard is not installed; say pip install 'tfblindspots[tensorboard]', or leave "
-        "--tensorboard_dir (in Python tensorboard_dir) out."
+        "TensorBoard is not installed; say pip install '.[tensorboard]' in the folder of the "
+        "source, or leave --tensorboard_dir (in Python tensorboard_dir) out."
     )
     assert not (tmp_path / "board").exists()
 

@@ -79,7 +79,10 @@ def test_accepts_images_and_labels_that_fit() -> None:
             r"^images have shape \[7, 2, 3, 1\]; model linear expects.*colour for c",
         ),
         (_IMAGES[:, :, :2], r"\[7, 2, 2, 2\]; .* Load the data with --image_size=2,3 \(in Python"),
-        (_IMAGES[:0], r"^images have shape \[0, 2, 3, 2\]; .* N at least 1\."),
+        (
+            _IMAGES[:0],
+            r"^images have shape \[0, 2, 3, 2\]; .* N at least 1\. Give at least one image\.$",
+        ),
         (_IMAGES.astype(np.float64), "^images are float64; model linear expects float32"),
         ((_IMAGES * 255).astype(np.uint8), "^images are uint8; .* 8-bit images divided by 255"),
         (_IMAGES.tolist(), "^images are list; model linear expects float32"),

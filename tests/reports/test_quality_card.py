@@ -111,5 +111,24 @@ def test_what_holds_in_8_bits(manifest: dict[str, Any]) -> None:
         "times the float's"
     )
     assert lines == without
-    manifest["summary"]["mean_ratio_uint8"] = manifest["summary"]["mean_distortion_uint8"] = None
-    assert "in the mean – times" in quality_card_lines(manifest)[3]
+    # All are lost.
+    manifest["summary"] |= {"success_rate_uint8": 0.0, "mean_ratio_uint8": None}
+    line = quality_card_lines(manifest)[3].replace("\N{NO-BREAK SPACE}", " ")
+    assert line == "in 8 bits: 0 % of the successes stay one"
+    # There was nothing to lose.
+    manifest["summary"]["success_rate_uint8"] = None
+    assert quality_card_lines(manifest) == without
+
+
+def test_an_attack_for_8_bits_has_no_floats_to_compare_with(manifest: dict[str, Any]) -> None:
+    title, *facts = quality_card_lines(manifest)
+    manifest["attack"]["bits"] = 8
+    manifest["summary"] |= {
+        "success_rate_uint8": 1.0,
+        "mean_distortion_uint8": 0.0564,
+        "mean_ratio_uint8": 1.0,
+    }
+    lines = quality_card_lines(manifest)
+    assert lines[0] == title.replace("target random:", "target random, for images of 8 bits:")
+    assert lines[1:] == facts
+    assert "target random, for images of 8 bits\n" in quality_card_markdown(manifest)

@@ -75,7 +75,8 @@ def test_it_attacks_for_8_bits(run_script: RunScript, workplace: Path, tmp_path:
         "attack", **SMALL, saved_model=workplace / "model", output_dir=tmp_path / "set", bits=8
     )
     assert made.status == 0
-    assert "in the mean 1.000 times the float's" in made.out
+    assert ", for images of 8 bits: 100" in made.out
+    assert "times the float's" not in made.out
     assert read_manifest(tmp_path / "set", "adversarial_set")["attack"]["bits"] == 8
     for example in tfds.builder_from_directory(tmp_path / "set").as_dataset(split="test"):
         np.testing.assert_array_equal(
@@ -123,6 +124,10 @@ def cases(workplace: Path, in_directory: Path) -> Path:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        (
+            {"projector_layer": "hidden_1"},
+            "--projector_layer is given without --tensorboard_dir, which shows the layer; give it.",
+        ),
         (
             {"saved_model": "absent"},
             "model absent does not exist; expected a SavedModel directory, a .keras or a .h5 file.",
@@ -230,4 +235,7 @@ def test_probabilities_are_recognised(
     )
     # All its weights are 0, so that it sees class 0 everywhere, which none of the images is.
     assert "\nchecked: the model, which gives probabilities, on 0 images\n" in outcome.out
-    assert "\nwarning: 20 of 20 images are misclassified to begin with and count" in outcome.out
+    warning = "\nwarning: 20 of 20 images are misclassified to begin with and count"
+    assert warning in outcome.out
+    assert "(--pixel_range, in Python pixel_range)" in outcome.out
+    assert "in 8 bits:" not in outcome.out

@@ -50,8 +50,23 @@ def test_tensorboard_is_missed_before_any_work(
     )
     assert outcome.status == 1
     assert outcome.err == (
-        "error: TensorBoard is not installed; say pip install 'tfblindspots[tensorboard]', or "
-        "leave --tensorboard_dir (in Python tensorboard_dir) out.\n"
+        "error: TensorBoard is not installed; say pip install '.[tensorboard]' in the folder of "
+        "the source, or leave --tensorboard_dir (in Python tensorboard_dir) out.\n"
+    )
+    assert list(in_directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("output", ["board", "board/model"])
+def test_the_output_must_not_lie_in_the_tensorboard_directory(
+    run_script: RunScript, in_directory: Path, output: str
+) -> None:
+    outcome = run_script(
+        "train", model="fc8-10", dataset="absent", output_dir=output, tensorboard_dir="./board"
+    )
+    assert outcome.status == 1
+    assert outcome.err == (
+        f"error: --output_dir {output} is or lies in --tensorboard_dir ./board, which would then "
+        "hold other files; name another --tensorboard_dir.\n"
     )
     assert list(in_directory.iterdir()) == []
 

@@ -55,6 +55,8 @@ class Layout:
                 f"image_shape is {list(self.image_shape)}; expected height, width and channels."
             )
         names = self.class_names
+        if not names:
+            raise InputError("class_names hold no name; expected a name for each class.")
         if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
             raise InputError(
                 "class_names are empty, repeated or of several lines; expected a name for each "

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tfblindspots.adversarial_sets.schema import KIND
 from tfblindspots.adversarial_sets.writer import AdversarialSetWriter, require_no_finished_result
 from tfblindspots.artifacts import atomic_path, build_manifest, prepare_output_directory
+from tfblindspots.errors import InputError
 
 
 class _Fields(Protocol):
@@ -43,9 +44,15 @@ def write_adversarial_set(
       The set's manifest.
 
     Raises:
-      InputError: the examples do not fit the schema, or the directory holds other files.
+      InputError: the examples do not fit the schema, ``class_names`` are none, or the
+        directory holds other files.
     """
     start = time.perf_counter()
+    if isinstance(class_names, str) or not isinstance(class_names, Iterable):
+        raise InputError(
+            f"class_names is {class_names!r}; expected a name for each class, such as "
+            "['cat', 'dog']."
+        )
     fields = examples if isinstance(examples, Mapping) else examples._asdict()
     require_no_finished_result(directory)
     prepare_output_directory(directory)

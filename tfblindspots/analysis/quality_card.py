@@ -25,7 +25,7 @@ _RULES = (
         TOO_FRAGILE,
         "images are misclassified to begin with and count as distortion 0, which makes the model "
         "look more fragile than it is where the images are not what it was trained for; check "
-        "their scale and the numbers of the classes",
+        "their scale (--pixel_range, in Python pixel_range) and the numbers of the classes",
         above=0.5,
     ),
     _Rule(

@@ -231,8 +231,8 @@ def define_export_flag() -> None:
         "export",
         None,
         ["npz"],
-        "also write the set in this form, for Python without TensorFlow; npz: examples.npz in the "
-        "set's directory, which numpy.load reads",
+        "write the finished set in this form, too, for Python without TensorFlow; npz: one file "
+        "that numpy.load reads, by default examples.npz in the set's directory",
     )
 
 

@@ -1,6 +1,7 @@
 """Loads what the shared flags name; imports the package late, once the flags are right."""
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -101,10 +102,17 @@ def tensorboard_dir_from_flags() -> str | None:
     """What ``--tensorboard_dir`` names.
 
     Raises:
-      InputError: it names something, and TensorBoard is not installed.
+      InputError: it names something, and TensorBoard is not installed, or ``--output_dir`` would
+        lie in it.
     """
     directory = flags.FLAGS.tensorboard_dir
     if directory is not None:
+        output = flags.FLAGS.output_dir
+        if Path(output).resolve().is_relative_to(Path(directory).resolve()):
+            raise InputError(
+                f"--output_dir {output} is or lies in --tensorboard_dir {directory}, which would "
+                "then hold other files; name another --tensorboard_dir."
+            )
         from tfblindspots.reports.tensorboard import require_tensorboard
 
         require_tensorboard()

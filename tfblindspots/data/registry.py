@@ -100,7 +100,8 @@ def _tfds_names() -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, [*DATASETS, *_tfds_names()])
+    # The usual cutoff, 0.6, takes toto for photos.
+    close = difflib.get_close_matches(name, [*DATASETS, *_tfds_names()], cutoff=0.7)
     suggestion = f" (did you mean {' or '.join(close)}?)" if close else ""
     return (
         f"dataset '{name}' is unknown{suggestion}; expected {', '.join(DATASETS)}, a TensorFlow "

@@ -43,7 +43,9 @@ def resolve_split(
         a part selects no image.
     """
     sizes = ", ".join(f"{name} ({info.num_examples})" for name, info in split_infos.items())
-    advice = f"expected one of {sizes}, or a part of it such as 'train[:500]' or 'test[10%:]'."
+    names = [*split_infos] or ["train"]
+    parts_of = f"'{names[0]}[:500]' or '{names[-1]}[10%:]'"
+    advice = f"expected one of {sizes}, or a part of it such as {parts_of}."
     try:
         instruction = tfds.core.ReadInstruction.from_spec(split)
     except (ValueError, NotImplementedError):

@@ -167,6 +167,8 @@ def _check_rank_and_shape(classifier: Classifier, images: np.ndarray) -> None:
 
 
 def _shape_advice(found: tuple[int, ...], expected: tuple[int, int, int]) -> str:
+    if found == expected:
+        return "Give at least one image."
     if len(found) == 3 and found[2] == expected[2]:
         height, width, _ = expected
         return f"Load the data with --image_size={height},{width} (in Python image_size)."

@@ -137,7 +137,8 @@ class ModelInterface:
         ):
             raise InputError(
                 f"model {name} takes images of {height} x {width} pixels, and image_size is "
-                f"{wanted[0]} x {wanted[1]}; expected the model's own."
+                f"{wanted[0]} x {wanted[1]}; expected the model's own. Give that as --image_size "
+                "(in Python image_size), or none for images that have it already."
             )
         self._check_channels(channels, name)
         assert wanted[0] is not None and wanted[1] is not None

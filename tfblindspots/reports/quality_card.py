@@ -44,6 +44,7 @@ def _title(manifest: Mapping[str, Any]) -> str:
     return (
         f"{manifest['model']['name']} on {manifest['dataset']} {manifest['split']}, "
         f"target {manifest['attack']['target']}"
+        f"{', for images of 8 bits' if _for_eight_bits(manifest) else ''}"
     )
 
 
@@ -67,7 +68,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[str]:
         f"correctly classified mean {formatting.distortion(summary['mean_distortion_correct'])}, "
         f"median {formatting.distortion(summary['median_distortion_correct'])}",
         f"quantiles of the correctly classified: {', '.join(quantiles) or formatting.MISSING}",
-        *_eight_bit(summary),
+        *_eight_bit(manifest),
         f"{formatting.count(summary['mean_evaluations'])} evaluations an image, "
         f"{formatting.duration(summary['seconds'])}, compiling included: "
         f"{formatting.count(summary['images_per_second'])} images/s",
@@ -83,16 +84,24 @@ def _facts(manifest: Mapping[str, Any]) -> list[str]:
     return facts
 
 
-def _eight_bit(summary: Mapping[str, Any]) -> list[str]:
-    # Without: of an earlier version.
-    if "success_rate_uint8" not in summary:
+def _eight_bit(manifest: Mapping[str, Any]) -> list[str]:
+    summary = manifest["summary"]
+    # Without: of an earlier version. None: nothing succeeded that could be lost.
+    stay = summary.get("success_rate_uint8")
+    if stay is None or _for_eight_bits(manifest):
         return []
-    ratio = summary["mean_ratio_uint8"]
-    return [
-        f"in 8 bits: {formatting.percent(summary['success_rate_uint8'])} of the successes stay "
-        f"one, mean distortion {formatting.distortion(summary['mean_distortion_uint8'])}, in the "
-        f"mean {formatting.MISSING if ratio is None else format(ratio, '.3f')} times the float's"
-    ]
+    line = f"in 8 bits: {formatting.percent(stay)} of the successes stay one"
+    if summary["mean_ratio_uint8"] is not None:
+        line += (
+            f", mean distortion {formatting.distortion(summary['mean_distortion_uint8'])}, in the "
+            f"mean {summary['mean_ratio_uint8']:.3f} times the float's"
+        )
+    return [line]
+
+
+def _for_eight_bits(manifest: Mapping[str, Any]) -> bool:
+    """Whether the images that were searched for are themselves of 8 bits."""
+    return bool(manifest["attack"].get("bits") == 8)
 
 
 def _bullets(lines: Sequence[str]) -> str:

@@ -26,8 +26,8 @@ def require_tensorboard() -> None:
     """
     if importlib.util.find_spec("tensorboard") is None:
         raise InputError(
-            "TensorBoard is not installed; say pip install 'tfblindspots[tensorboard]', or leave "
-            "--tensorboard_dir (in Python tensorboard_dir) out."
+            "TensorBoard is not installed; say pip install '.[tensorboard]' in the folder of the "
+            "source, or leave --tensorboard_dir (in Python tensorboard_dir) out."
         )
 
 
