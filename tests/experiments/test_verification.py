@@ -327,6 +327,45 @@ def test_an_exported_file_is_compared_with_the_shards(a_set: Path) -> None:
     assert (found.outcome, found.text) == ("fails", "holds another evaluations than the shards")
 
 
+def test_of_an_exported_file_everything_is_compared(a_set: Path) -> None:
+    def found(**replaced: Any) -> str:
+        export_npz(a_set)
+        with np.load(a_set / NPZ) as arrays:
+            forged = dict(arrays)
+        np.savez(a_set / NPZ, **(forged | replaced))
+        return _whole_npz(a_set)
+
+    assert found() == "holds what the shards hold"
+    names = np.array(list("1023456789"))
+    assert found(class_names=names) == "holds another class_names than the set's manifest"
+    assert found(manifest=np.array("{}")) == "holds another manifest than the set's manifest"
+    np.save(a_set / "one.npy", np.zeros(3))
+    for content in ((a_set / "one.npy").read_bytes(), _broken_stream(a_set / NPZ)):
+        (a_set / NPZ).write_bytes(content)
+        assert _whole_npz(a_set).startswith("cannot be read (")
+    (a_set / NPZ).unlink()
+    (a_set / NPZ).mkdir()
+    assert _whole_npz(a_set).startswith("cannot be read (")
+
+
+def _whole_npz(a_set: Path) -> str:
+    return _by_name(_verify(a_set, load_model=None, load_dataset=None))[NPZ].text
+
+
+def _broken_stream(path: Path) -> bytes:
+    """A compressed archive whose first member does not decompress."""
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **dict(arrays))
+    data = bytearray(path.read_bytes())
+    data[200:600] = bytes(400)
+    return bytes(data)
+
+
+def test_names_of_classes_are_those_of_the_dataset(a_set: Path) -> None:
+    forge_manifest(a_set, class_names=list("1023456789"))
+    assert "class_names are not those of digits" in _by_name(_verify(a_set))["settings"].problems
+
+
 @pytest.mark.parametrize(
     ("forge", "message"),
     [

@@ -18,7 +18,7 @@ from tfblindspots.analysis import Violation
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.choosing import choose_images
+from tfblindspots.experiments.choosing import choose_images, class_names
 from tfblindspots.experiments.verification_sources import (
     FAILS,
     HOLDS,
@@ -124,7 +124,7 @@ def verify_adversarial_set(
     examples, numbers = _read(root, layout, manifest["schema"], problems)
     checks = [_files(root, manifest, layout, problems), dataset_check, model_check]
     if "attack" in manifest:
-        checks.append(_settings(manifest, examples, numbers, images, classifier, checks))
+        checks.append(_settings(manifest, layout, examples, numbers, images, classifier, checks))
     if numbers.size:
         violations: dict[str, list[Violation]] = collections.defaultdict(list)
         with tqdm(desc="verify", total=len(numbers), unit="img", disable=not progress) as bar:
@@ -204,6 +204,7 @@ def _files(
 
 def _settings(
     manifest: Mapping[str, Any],
+    layout: Layout,
     examples: Examples,
     numbers: np.ndarray,
     dataset: ImageDataset | None,
@@ -231,6 +232,8 @@ def _settings(
         except InputError as error:
             lines.append(f"flags: {error}")
         else:
+            if layout.class_names != tuple(class_names(classifier, dataset)):
+                lines.append(f"class_names are not those of {dataset.name}")
             indices = dataset.indices[chosen.positions]
             if len(indices) != manifest["num_examples"]:
                 expected = f"the flags choose {len(indices)} images"
@@ -357,8 +360,8 @@ def _whole(root: Path, examples: Examples, manifest: Mapping[str, Any]) -> Itera
             lines += analysis.warning_differences(examples, manifest["quality_card"])
         text = "follows from the examples" if not lines else "does not follow from the examples"
         yield Check("summary", FAILS if lines else HOLDS, text, tuple(lines))
-    if (root / NPZ).is_file():
-        problem = adversarial_sets.npz_problem(root / NPZ, examples)
+    if (root / NPZ).exists():
+        problem = adversarial_sets.npz_problem(root / NPZ, examples, manifest)
         yield Check(NPZ, FAILS if problem else HOLDS, problem or "holds what the shards hold")
 
 
@@ -376,7 +379,7 @@ def _prevented(
     outcomes = {check.name: check.outcome for check in made}
     claimed = ["values", "originals", "predictions", "success", "distortions", "minimality"]
     claimed += ["summary"] if "summary" in manifest else []
-    claimed += [NPZ] if (root / NPZ).is_file() else []
+    claimed += [NPZ] if (root / NPZ).exists() else []
     for name in claimed:
         needed = {"originals": "dataset", "predictions": "model", "minimality": "model"}.get(name)
         if needed is None or at_hand[needed]:
