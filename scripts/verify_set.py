@@ -88,6 +88,14 @@ def load_model(interface: "ModelInterface") -> "Classifier":
 
 def load_dataset(name: str, split: str) -> "ImageDataset":
     """A dataset, as the companion flags of ``--dataset`` say."""
+    from tfblindspots.data import is_at_hand
+
+    # The set may be a stranger's: it names no file to be opened and no host to be asked.
+    if FLAGS.dataset is None and not is_at_hand(name, FLAGS.data_dir):
+        raise InputError(
+            f"dataset '{name}' is not prepared on this machine, and on a set's word alone nothing "
+            "is downloaded or opened; name the images with --dataset, or give --dataset=none."
+        )
     return cli.load_dataset_from_flags(split, name)
 
 

@@ -78,8 +78,8 @@ def _all(examples: Examples, classifier: Classifier) -> list[Violation]:
         *prediction_violations(examples, classifier),
         *success_violations(examples),
         *size_violations(examples),
-        *target_violations(examples, "random"),
-        *target_violations(examples, "2"),
+        *target_violations(examples, {"target": "all", "seed": 0}, CLASSES),
+        *target_violations(examples, {"target": "2", "seed": 0}, CLASSES),
         *repeated_indices(examples),
     ]
 
@@ -117,7 +117,7 @@ def test_nothing_is_wrong_with_what_is_right(examples: Examples, classifier: Cla
         ),
         ("image_uint8", 131, {"distortion_uint8": "recomputed from the pixels: 0.1387255"}),
         ("image_uint8", 120, {"prediction_uint8": "prediction_uint8 is 2; by the model it is 1"}),
-        ("target", 1, {"target": "target is 1 with the attack random"}),
+        ("target", 1, {"target": "target is 1 with the attack all"}),
         ("target", 3, {"target": "target is 3 with the attack 2"}),
         ("index", 16, {"index": "index 16 is that of an earlier example"}),
     ],
@@ -152,7 +152,7 @@ def test_failures_and_images_misclassified_to_begin_with_may_be_so(examples: Exa
     ):
         examples[name][0], examples[name][1] = failed, misclassified
     assert success_violations(examples) == []
-    assert target_violations(examples, "random") == []
+    assert target_violations(examples, {"target": "all", "seed": 0}, CLASSES) == []
     # What was aimed at is another class than the one that was reached.
     examples["target"][2] = 3
     assert {violation.claim for violation in success_violations(examples)} == {
@@ -218,7 +218,14 @@ def test_samples_are_of_turned_images_and_repeatable(examples: Examples) -> None
 def test_a_summary_is_compared_but_for_what_was_timed(examples: Examples) -> None:
     summary = summarize_distortions(examples, seconds=3.0)
     assert summary_differences(examples, summary) == []
-    assert summary_differences(examples, {**summary, "seconds": 9, "of_a_later_version": 1}) == []
+    assert summary_differences(examples, {**summary, "seconds": 9}) == []
+    assert summary_differences(examples, {}) == [f"summary: {name} is missing" for name in summary]
+    others = {**summary, "success_rate": True, "seconds": "x", "more": 1}
+    assert summary_differences(examples, others) == [
+        "summary: success_rate is True; recomputed 1.0",
+        "summary: seconds is x; expected a number",
+        "summary: more is unknown",
+    ]
     forged = {**summary, "mean_distortion": 0.13, "statuses": {"converged": 7}}
     assert summary_differences(examples, forged) == [
         "summary: mean_distortion is 0.13; recomputed 0.1328125",
@@ -235,13 +242,28 @@ def test_a_card_without_its_warning_is_found(examples: Examples, classifier: Cla
     examples["status"][:3] = "evaluation limit"
     checks = check_model(classifier, examples["original"], examples["label"], examples["target"])
     card = make_quality_card(examples, checks)
-    assert warning_differences(examples, card, same_version=True) == []
+    assert warning_differences(examples, card) == []
     silent = {**card, "warnings": [w for w in card["warnings"] if w["id"] != "evaluation_limit"]}
-    assert warning_differences(examples, silent, same_version=True) == [
+    assert warning_differences(examples, silent) == [
         "quality card: evaluation_limit of 0 examples; recomputed 3"
     ]
-    assert warning_differences(examples, silent, same_version=False) == []
     examples["status"][0] = "converged"
-    assert warning_differences(examples, card, same_version=False) == [
+    assert warning_differences(examples, card) == [
         "quality card: evaluation_limit of 3 examples; recomputed 2"
     ]
+    absurd = {**card, "checks": {**checks, "checked": 9, "zero_gradients": 10}}
+    assert warning_differences(examples, absurd) == [
+        "quality card: checked is 9; expected at most 8",
+        "quality card: zero_gradients is 10; expected at most 9",
+    ]
+    examples["original_prediction"][2] = 0
+    assert warning_differences(examples, card)[-1] == (
+        "quality card: images that were not attacked have the status of a search"
+    )
+
+
+def test_originals_are_compared_bit_by_bit(examples: Examples) -> None:
+    images, labels = np.full((20, 2, 3, 1), 0.375, np.float32), np.ones(20, np.int64)
+    images[17], examples["original"][7] = 0.0, -0.0
+    (found,) = original_violations(examples, images, labels, np.arange(20))
+    assert (found.claim, found.numbers.tolist()) == ("original", [7])

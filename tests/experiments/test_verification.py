@@ -33,8 +33,8 @@ from tfblindspots.errors import InputError
 from tfblindspots.experiments import Check, Verification, verify_adversarial_set
 from tfblindspots.models import Classifier, ModelInterface, load_classifier
 
-CHECKS = ["files", "dataset", "model", "values", "originals", "predictions", "success"]
-CHECKS += ["distortions", "minimality", "summary"]
+CHECKS = ["files", "dataset", "model", "settings", "values", "originals", "predictions"]
+CHECKS += ["success", "distortions", "minimality", "summary"]
 
 
 @functools.cache
@@ -167,10 +167,30 @@ def test_nothing_but_damaged_shards(a_set: Path) -> None:
         path.write_bytes(b"nothing")
     found = _verify(a_set)
     assert found.named("fails") == ["files"]
-    assert found.named("not checked") == CHECKS[3:]
-    assert {check.text for check in found.checks[3:]} == {"since files failed"}
+    assert found.named("not checked") == CHECKS[4:]
+    assert {check.text for check in found.checks[4:]} == {"since files failed"}
     found = _verify(a_set, load_dataset=None, load_model=None)
     assert found.named("not checked") == ["values", "success", "distortions", "summary"]
+
+
+def test_images_that_the_flags_do_not_choose_are_counted(a_set: Path) -> None:
+    def exchange(examples: Examples) -> None:
+        for values in examples.values():
+            values[[5, 250]] = values[[250, 5]]
+
+    forge_examples(a_set, exchange)
+    found = _verify(a_set)
+    assert found.named("fails") == ["settings"]
+    assert _by_name(found)["settings"].problems == (
+        "2 examples are of other images than the flags choose",
+    )
+
+
+def test_no_name_in_a_set_moves_the_cursor(a_set: Path) -> None:
+    name = "a\x1b[2Jb\nverified: ok"
+    forge_manifest(a_set, files={**read_json(a_set / MANIFEST)["files"], name: "0" * 64})
+    (line,) = _by_name(_verify(a_set, load_model=None))["files"].problems
+    assert line == f"{a_set}/a\\x1b[2Jb\\nverified: ok is missing"
 
 
 def test_another_model_is_named(a_set: Path) -> None:
@@ -290,7 +310,9 @@ def test_a_set_from_python_claims_less(tmp_path: Path) -> None:
 
 
 def test_outputs_of_a_hidden_layer_need_more_than_the_model(a_set: Path) -> None:
-    forge_manifest(a_set, model={"name": "fc100-100-10", "layer": "hidden_1"})
+    model = {"name": "fc100-100-10", "layer": "hidden_1"}
+    inputs = read_json(a_set / MANIFEST)["inputs"]
+    forge_manifest(a_set, model=model, inputs={**inputs, "model": model})
     found = _verify(a_set)
     assert found.named("not checked") == ["model", "predictions", "minimality"]
     assert "outputs of fc100-100-10's layer hidden_1" in _by_name(found)["model"].text
@@ -303,6 +325,45 @@ def test_an_exported_file_is_compared_with_the_shards(a_set: Path) -> None:
     forge_examples(a_set, _set("evaluations", 7))
     found = _by_name(_verify(a_set))[NPZ]
     assert (found.outcome, found.text) == ("fails", "holds another evaluations than the shards")
+
+
+def test_of_an_exported_file_everything_is_compared(a_set: Path) -> None:
+    def found(**replaced: Any) -> str:
+        export_npz(a_set)
+        with np.load(a_set / NPZ) as arrays:
+            forged = dict(arrays)
+        np.savez(a_set / NPZ, **(forged | replaced))
+        return _whole_npz(a_set)
+
+    assert found() == "holds what the shards hold"
+    names = np.array(list("1023456789"))
+    assert found(class_names=names) == "holds another class_names than the set's manifest"
+    assert found(manifest=np.array("{}")) == "holds another manifest than the set's manifest"
+    np.save(a_set / "one.npy", np.zeros(3))
+    for content in ((a_set / "one.npy").read_bytes(), _broken_stream(a_set / NPZ)):
+        (a_set / NPZ).write_bytes(content)
+        assert _whole_npz(a_set).startswith("cannot be read (")
+    (a_set / NPZ).unlink()
+    (a_set / NPZ).mkdir()
+    assert _whole_npz(a_set).startswith("cannot be read (")
+
+
+def _whole_npz(a_set: Path) -> str:
+    return _by_name(_verify(a_set, load_model=None, load_dataset=None))[NPZ].text
+
+
+def _broken_stream(path: Path) -> bytes:
+    """A compressed archive whose first member does not decompress."""
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **dict(arrays))
+    data = bytearray(path.read_bytes())
+    data[200:600] = bytes(400)
+    return bytes(data)
+
+
+def test_names_of_classes_are_those_of_the_dataset(a_set: Path) -> None:
+    forge_manifest(a_set, class_names=list("1023456789"))
+    assert "class_names are not those of digits" in _by_name(_verify(a_set))["settings"].problems
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.adversarial_sets.tampering import (
     shards,
 )
 from tests.scripts.conftest import Outcome, RunScript
+from tfblindspots.artifacts import MANIFEST, read_json, write_json
 
 OTHER_MODEL = MODEL.with_name("fc200-200-10")
 
@@ -37,8 +38,8 @@ def test_a_set_that_holds(run_script: RunScript, tmp_path: Path) -> None:
     assert [line.split(":")[0].split() for line in checks] == [
         ["holds", name]
         for name in (
-            *("files", "dataset", "model", "values", "originals", "predictions", "success"),
-            *("distortions", "minimality", "summary"),
+            *("files", "dataset", "model", "settings", "values", "originals", "predictions"),
+            *("success", "distortions", "minimality", "summary"),
         )
     ]
     assert "of 20 examples drawn" in outcome.out
@@ -103,7 +104,10 @@ def test_what_is_wrong_is_printed_by_example(
 def test_a_dataset_that_is_not_there_must_be_left_out_on_purpose(
     run_script: RunScript, a_set: Path
 ) -> None:
-    forge_manifest(a_set, dataset="holiday_photos")
+    named = read_json(a_set / MANIFEST)
+    named["dataset"] = named["flags"]["dataset"] = "holiday_photos"
+    named["inputs"]["dataset"]["name"] = "holiday_photos"
+    write_json(a_set / MANIFEST, named)
     outcome = run_script("verify_set", adversarial_set=a_set, saved_model="none")
     assert outcome.status == 1
     text = "not checked  dataset: holiday_photos test is not to be had: dataset 'holiday_photos' is"

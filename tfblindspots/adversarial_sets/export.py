@@ -2,21 +2,27 @@
 
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tfblindspots.adversarial_sets.reader import read_adversarial_set
 from tfblindspots.adversarial_sets.schema import KIND
-from tfblindspots.artifacts import atomic_path, check_output_file, to_json
+from tfblindspots.artifacts import atomic_path, check_archive, check_output_file, to_json
 from tfblindspots.errors import InputError, first_line
 
 # Its name, where it lies beside the shards.
 NPZ = "examples.npz"
 # What NumPy raises for a file that is not one of its archives, or a damaged one.
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError)
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
+)
 
 
 def export_npz(
@@ -47,31 +53,39 @@ def export_npz(
             raise InputError(f"file {path} would be a .npz file; give it a name that says so.")
         check_output_file(path, _is_export, what="file", expected="export of an adversarial set")
     adversarial_set = read_adversarial_set(directory)
-    arrays = _arrays(adversarial_set.examples) | {
-        "class_names": np.array(adversarial_set.manifest["class_names"], np.str_),
-        "manifest": np.array(to_json(adversarial_set.manifest)),
-    }
+    arrays = _all_arrays(adversarial_set.examples, adversarial_set.manifest)
     # Given a name, NumPy would append its own suffix to a temporary one.
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     return path
 
 
-def npz_problem(path: Path, examples: Mapping[str, np.ndarray]) -> str | None:
-    """In what an exported file differs from the examples of its set; None where it does not.
+def npz_problem(
+    path: Path, examples: Mapping[str, np.ndarray], manifest: Mapping[str, Any]
+) -> str | None:
+    """In what an exported file differs from its set; None where it does not.
 
     Args:
-      path: of the file, which is there.
+      path: of what bears the file's name.
       examples: of the whole set.
+      manifest: of the set.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path)
         with np.load(path, allow_pickle=False) as arrays:
-            for name, values in _arrays(examples).items():
+            for name, values in _all_arrays(examples, manifest).items():
                 if name not in arrays:
                     return f"lacks {name}"
-                if not np.array_equal(arrays[name], values):
-                    return f"holds another {name} than the shards"
-    except _UNREADABLE as error:
+                found = arrays[name]
+                if name == "manifest":
+                    same = json.loads(str(found)) == manifest
+                else:
+                    same = np.array_equal(found, values)
+                if not same:
+                    where = "set's manifest" if name in ("manifest", "class_names") else "shards"
+                    return f"holds another {name} than the {where}"
+    except (*_UNREADABLE, MemoryError, RecursionError) as error:
         return f"cannot be read ({first_line(error)})"
     return None
 
@@ -85,8 +99,14 @@ def _is_export(path: Path) -> bool:
         return False
 
 
-def _arrays(examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {
+def _all_arrays(
+    examples: Mapping[str, np.ndarray], manifest: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    arrays = {
         name: values.astype(np.str_) if values.dtype == object else values
         for name, values in examples.items()
+    }
+    return arrays | {
+        "class_names": np.array(manifest["class_names"], np.str_),
+        "manifest": np.array(to_json(manifest)),
     }

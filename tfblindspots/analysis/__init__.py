@@ -1,5 +1,12 @@
 """What is measured: errors with intervals, cross-model tables, noise, distortions, robustness."""
 
+from tfblindspots.analysis.attack_claims import (
+    eight_bit_violations,
+    likelihood_violations,
+    settings_differences,
+    target_violations,
+    unattacked_violations,
+)
 from tfblindspots.analysis.binary import BinaryMetrics, binary_metrics
 from tfblindspots.analysis.certificates import certified_distances, spread_of
 from tfblindspots.analysis.coherence import compare, label_coherence, mean_cosine_similarity
@@ -40,7 +47,6 @@ from tfblindspots.analysis.verification import (
     size_violations,
     success_violations,
     summary_differences,
-    target_violations,
     value_violations,
     warning_differences,
 )
@@ -65,9 +71,11 @@ __all__ = [
     "convolution_bounds",
     "cross_error_table",
     "dense_bounds",
+    "eight_bit_violations",
     "error_rate",
     "gaussian_noise",
     "label_coherence",
+    "likelihood_violations",
     "make_quality_card",
     "mean_cosine_similarity",
     "measure_expansion",
@@ -82,6 +90,7 @@ __all__ = [
     "repeated_indices",
     "robust_accuracy",
     "sample_found",
+    "settings_differences",
     "size_violations",
     "spread_of",
     "success_violations",
@@ -90,6 +99,7 @@ __all__ = [
     "target_violations",
     "top_error_rate",
     "top_images",
+    "unattacked_violations",
     "unit_directions",
     "value_violations",
     "warning_differences",

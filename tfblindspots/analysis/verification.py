@@ -60,8 +60,8 @@ def value_violations(examples: Examples, schema: int, num_classes: int) -> list[
       schema: of the set.
       num_classes: of its model.
     """
-    return _kept(
-        _violation(
+    return kept(
+        violation(
             field.name,
             np.any(out_of_range(field, values, num_classes).reshape(len(values), -1), axis=1),
             lambda i, field=field, values=values: (  # type: ignore[misc]
@@ -91,11 +91,13 @@ def original_violations(
     absent = indices[rows] != examples["index"]
     original, label = examples["original"], examples["label"]
     expected = images[rows]
-    changed = ~absent & (original != expected).reshape(len(original), -1).any(axis=1)
-    return _kept(
+    # Bit by bit, so that -0.0 is not 0.0.
+    bits = np.ascontiguousarray(original).view(np.uint32)
+    changed = ~absent & (bits != expected.view(np.uint32)).reshape(len(bits), -1).any(axis=1)
+    return kept(
         [
-            _violation("index", absent, lambda i: "the dataset has no image of this index"),
-            _violation(
+            violation("index", absent, lambda i: "the dataset has no image of this index"),
+            violation(
                 "original",
                 changed,
                 lambda i: (
@@ -103,7 +105,7 @@ def original_violations(
                     f"{np.abs(original[i] - expected[i]).max():.3g}"
                 ),
             ),
-            _compared("label", label, np.where(absent, label, labels[rows]), "in the dataset"),
+            compared("label", label, np.where(absent, label, labels[rows]), "in the dataset"),
         ]
     )
 
@@ -121,8 +123,8 @@ def prediction_violations(examples: Examples, classifier: Classifier) -> list[Vi
     }
     if "image_uint8" in examples:
         images["prediction_uint8"] = from_uint8(examples["image_uint8"])
-    return _kept(
-        _compared(name, examples[name], predict_classes(classifier, stored), "by the model")
+    return kept(
+        compared(name, examples[name], predict_classes(classifier, stored), "by the model")
         for name, stored in images.items()
     )
 
@@ -144,9 +146,9 @@ def success_violations(examples: Examples) -> list[Violation]:
             prediction = examples[f"prediction{suffix}"]
             success = np.where(aimed, prediction == target, prediction != label)
             violations.append(
-                _compared(f"success{suffix}", examples[f"success{suffix}"], success, "by the class")
+                compared(f"success{suffix}", examples[f"success{suffix}"], success, "by the class")
             )
-    return _kept(violations)
+    return kept(violations)
 
 
 def size_violations(examples: Examples) -> list[Violation]:
@@ -170,8 +172,8 @@ def size_violations(examples: Examples) -> list[Violation]:
         )
         square = np.einsum("ij,ij->i", change, change)
         sizes["distortion_uint8"] = np.sqrt(square / change.shape[1])
-    return _kept(
-        _violation(
+    return kept(
+        violation(
             name,
             ~np.isclose(examples[name], size, rtol=_TOLERANCE, atol=np.finfo(np.float32).tiny),
             lambda i, name=name, size=size: (  # type: ignore[misc]
@@ -179,27 +181,6 @@ def size_violations(examples: Examples) -> list[Violation]:
             ),
         )
         for name, size in sizes.items()
-    )
-
-
-def target_violations(examples: Examples, attack: str) -> list[Violation]:
-    """Targets that an attack does not have.
-
-    Args:
-      examples: the fields of a set, by name.
-      attack: the ``target`` of its `AttackConfig`.
-    """
-    target = examples["target"]
-    if attack == "untargeted":
-        wrong = target != -1
-    elif attack.isdecimal():
-        wrong = target != int(attack)
-    else:
-        # -1 where no class was left, or for want of a nearest one.
-        attacked = examples["original_prediction"] == examples["label"]
-        wrong = attacked & (target == examples["label"])
-    return _kept(
-        [_violation("target", wrong, lambda i: f"target is {target[i]} with the attack {attack}")]
     )
 
 
@@ -212,8 +193,8 @@ def repeated_indices(examples: Examples) -> list[Violation]:
     index = examples["index"]
     repeated = np.ones(len(index), bool)
     repeated[np.unique(index, return_index=True)[1]] = False
-    return _kept(
-        [_violation("index", repeated, lambda i: f"index {index[i]} is that of an earlier example")]
+    return kept(
+        [violation("index", repeated, lambda i: f"index {index[i]} is that of an earlier example")]
     )
 
 
@@ -225,57 +206,84 @@ def summary_differences(examples: Examples, summary: Mapping[str, Any]) -> list[
       summary: what ``summarize_distortions`` gave.
     """
     found = summarize_distortions(examples, seconds=1.0)
-    # A summary of another version may have other parts.
-    return [
-        f"summary: {name} is {summary[name]}; recomputed {found[name]}"
-        for name in summary
-        if name in found and name not in _UNREPEATABLE and not _same(summary[name], found[name])
-    ]
+    lines = [f"summary: {name} is missing" for name in found if name not in summary]
+    for name, value in summary.items():
+        if name not in found:
+            lines.append(f"summary: {name} is unknown")
+        elif name in _UNREPEATABLE:
+            if not (_is_number(value) and value >= 0):
+                lines.append(f"summary: {name} is {value}; expected a number")
+        elif not _same(value, found[name]):
+            lines.append(f"summary: {name} is {value}; recomputed {found[name]}")
+    return lines
 
 
-def warning_differences(
-    examples: Examples, card: Mapping[str, Any], *, same_version: bool
-) -> list[str]:
+def warning_differences(examples: Examples, card: Mapping[str, Any]) -> list[str]:
     """What of a quality card's warnings does not follow from the examples and its own checks.
 
     Args:
       examples: the fields of a set, by name.
       card: what ``make_quality_card`` gave.
-      same_version: this version made it; another may not have known of all warnings.
     """
+    checks = card["checks"]
+    misclassified = examples["label"] != examples["original_prediction"]
+    searched = np.isin(examples["status"].astype(str), ("not finite", "evaluation limit"))
+    attacked = int(np.count_nonzero(~misclassified))
+    limits = {"checked": attacked, **{name: checks["checked"] for name in _counted(checks)}}
+    lines = [
+        f"quality card: {name} is {checks[name]}; expected at most {limit}"
+        for name, limit in limits.items()
+        if checks[name] > limit
+    ]
+    if (misclassified & searched).any():
+        lines.append("quality card: images that were not attacked have the status of a search")
+    if lines:
+        return lines
     given, found = (
         {warning["id"]: warning["count"] for warning in some["warnings"]}
-        for some in (card, make_quality_card(examples, card["checks"]))
+        for some in (card, make_quality_card(examples, checks))
     )
     return [
         f"quality card: {name} of {given.get(name, 0)} examples; recomputed {found.get(name, 0)}"
-        for name in sorted(given.keys() | (found.keys() if same_version else ()))
+        for name in sorted(given.keys() | found.keys())
         if given.get(name) != found.get(name)
     ]
+
+
+def _counted(checks: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in checks.items() if _is_number(value) and name != "checked"]
 
 
 def _same(claimed: Any, found: Any) -> bool:
     """Equal, numbers but for rounding in another order of adding."""
     if isinstance(claimed, Mapping) and isinstance(found, Mapping):
         return claimed.keys() == found.keys() and all(_same(claimed[k], found[k]) for k in found)
-    if isinstance(claimed, int | float) and isinstance(found, int | float):
+    if _is_number(claimed) and _is_number(found):
         return bool(np.isclose(claimed, found, rtol=1e-9, atol=0))
-    return bool(claimed == found)
+    return type(claimed) is type(found) and bool(claimed == found)
 
 
-def _compared(claim: str, claimed: np.ndarray, found: np.ndarray, where: str) -> Violation:
-    return _violation(
+def _is_number(value: Any) -> bool:
+    """Unlike Python, which takes true for 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def compared(claim: str, claimed: np.ndarray, found: np.ndarray, where: str) -> Violation:
+    """Numbers [N] that are not those ``found`` [N] by what ``where`` names."""
+    return violation(
         claim, claimed != found, lambda i: f"{claim} is {claimed[i]}; {where} it is {int(found[i])}"
     )
 
 
-def _violation(claim: str, wrong: np.ndarray, describe: Callable[[int], str]) -> Violation:
+def violation(claim: str, wrong: np.ndarray, describe: Callable[[int], str]) -> Violation:
+    """Examples that are ``wrong``, bool [N], the first few described by their numbers."""
     numbers = np.flatnonzero(wrong)
     return Violation(claim, numbers, tuple(describe(int(i)) for i in numbers[:_DESCRIBED]))
 
 
-def _kept(violations: Iterable[Violation]) -> list[Violation]:
-    return [violation for violation in violations if violation.numbers.size]
+def kept(violations: Iterable[Violation]) -> list[Violation]:
+    """The violations of any example at all."""
+    return [found for found in violations if found.numbers.size]
 
 
 def _shown(value: np.ndarray) -> str:

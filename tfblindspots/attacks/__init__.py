@@ -11,6 +11,7 @@ from tfblindspots.attacks.examples import (
     FloatExamples,
 )
 from tfblindspots.attacks.float_attack import MISCLASSIFIED, find_float_examples
+from tfblindspots.attacks.targets import choose_targets
 
 __all__ = [
     "MISCLASSIFIED",
@@ -20,6 +21,7 @@ __all__ = [
     "AttackConfig",
     "FloatExamples",
     "amplify",
+    "choose_targets",
     "find_adversarial_examples",
     "find_float_examples",
     "judge_eight_bit",

@@ -1,5 +1,6 @@
 """Named datasets as images in [0, 1] and labels: digits, anything in TensorFlow Datasets."""
 
+from tfblindspots.data.at_hand import is_at_hand
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.eight_bit import from_uint8, round_to_uint8
 from tfblindspots.data.one_against_rest import one_against_rest, only_class
@@ -9,6 +10,7 @@ __all__ = [
     "DATASETS",
     "ImageDataset",
     "from_uint8",
+    "is_at_hand",
     "load_dataset",
     "one_against_rest",
     "only_class",

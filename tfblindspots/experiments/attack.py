@@ -22,7 +22,7 @@ from tfblindspots.analysis import (
 from tfblindspots.artifacts import atomic_path, build_manifest
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
-from tfblindspots.experiments.choosing import choose_images
+from tfblindspots.experiments.choosing import choose_images, class_names
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
 from tfblindspots.models import Classifier, check_images, check_labels
@@ -112,7 +112,7 @@ def make_adversarial_set(
         writer = AdversarialSetWriter(
             directory,
             image_shape=classifier.image_shape,
-            class_names=_class_names(classifier, dataset),
+            class_names=class_names(classifier, dataset),
             source_split=dataset.source_split,
             num_examples=len(positions),
             shard_size=shard_size,
@@ -171,13 +171,6 @@ def make_adversarial_set(
 
 def _advance(bar: tqdm, before: int, done: int) -> None:
     bar.update(before + done - bar.n)
-
-
-def _class_names(classifier: Classifier, dataset: ImageDataset) -> Sequence[str]:
-    """Names of the model's classes: the dataset's where they are as many, else numbers."""
-    if classifier.num_classes == dataset.num_classes:
-        return dataset.class_names
-    return [str(number) for number in range(classifier.num_classes)]
 
 
 def _read_fields(

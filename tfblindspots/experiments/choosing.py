@@ -1,6 +1,7 @@
-"""Which images of a split are attacked, and what class a target's name means."""
+"""Which images of a split are attacked, what the classes are called, and what a target means."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
@@ -133,3 +134,10 @@ def _attackable(
             target,
         )
     return positions
+
+
+def class_names(classifier: Classifier, dataset: ImageDataset) -> Sequence[str]:
+    """Names of the model's classes: the dataset's where they are as many, else numbers."""
+    if classifier.num_classes == dataset.num_classes:
+        return dataset.class_names
+    return [str(number) for number in range(classifier.num_classes)]

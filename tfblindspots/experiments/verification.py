@@ -18,6 +18,7 @@ from tfblindspots.analysis import Violation
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
+from tfblindspots.experiments.choosing import choose_images, class_names
 from tfblindspots.experiments.verification_sources import (
     FAILS,
     HOLDS,
@@ -30,7 +31,6 @@ from tfblindspots.experiments.verification_sources import (
     the_model,
 )
 from tfblindspots.models import Classifier, predict_classes
-from tfblindspots.version import VERSION
 
 # What is checked at a time: numbers in the images.
 _CHUNK_VALUES = 4_000_000
@@ -123,6 +123,8 @@ def verify_adversarial_set(
     problems = adversarial_sets.file_problems(root, manifest, layout)
     examples, numbers = _read(root, layout, manifest["schema"], problems)
     checks = [_files(root, manifest, layout, problems), dataset_check, model_check]
+    if "attack" in manifest:
+        checks.append(_settings(manifest, layout, examples, numbers, images, classifier, checks))
     if numbers.size:
         violations: dict[str, list[Violation]] = collections.defaultdict(list)
         with tqdm(desc="verify", total=len(numbers), unit="img", disable=not progress) as bar:
@@ -200,6 +202,49 @@ def _files(
     return Check("files", HOLDS, f"{text}; TensorFlow Datasets reads them")
 
 
+def _settings(
+    manifest: Mapping[str, Any],
+    layout: Layout,
+    examples: Examples,
+    numbers: np.ndarray,
+    dataset: ImageDataset | None,
+    classifier: Classifier | None,
+    made: Sequence[Check],
+) -> Check:
+    """Whether the manifest agrees with itself, and its flags choose these images of the dataset.
+
+    The examples' numbers in the set are ``numbers``; ``made`` says, among others, whether the
+    dataset and the model are the set's own.
+    """
+    lines = analysis.settings_differences(manifest)
+    same = all(check.outcome == HOLDS for check in made if check.name in ("dataset", "model"))
+    if not lines and same and dataset and classifier and numbers.size:
+        attack, flags = manifest["attack"], manifest["flags"]
+        try:
+            chosen = choose_images(
+                classifier,
+                dataset,
+                attack["target"],
+                attack["seed"],
+                num_examples=flags.get("num_examples"),
+                sample=flags.get("sample"),
+            )
+        except InputError as error:
+            lines.append(f"flags: {error}")
+        else:
+            if layout.class_names != tuple(class_names(classifier, dataset)):
+                lines.append(f"class_names are not those of {dataset.name}")
+            indices = dataset.indices[chosen.positions]
+            if len(indices) != manifest["num_examples"]:
+                expected = f"the flags choose {len(indices)} images"
+                lines.append(f"num_examples is {manifest['num_examples']}; {expected}")
+            elif (indices[numbers] != examples["index"]).any():
+                other = int(np.count_nonzero(indices[numbers] != examples["index"]))
+                lines.append(f"{other:,} examples are of other images than the flags choose")
+    text = "the manifest does not agree with itself" if lines else "the manifest agrees with itself"
+    return Check("settings", FAILS if lines else HOLDS, text, tuple(lines))
+
+
 def _chunks(count: int, layout: Layout) -> Iterator[slice]:
     size = max(1, _CHUNK_VALUES // math.prod(layout.image_shape))
     return (slice(first, first + size) for first in range(0, count, size))
@@ -226,8 +271,17 @@ def _violations(
         "success": analysis.success_violations(examples),
         "distortions": analysis.size_violations(examples),
     }
-    if "attack" in manifest:
-        found["success"] += analysis.target_violations(examples, manifest["attack"]["target"])
+    attack = manifest.get("attack")
+    if attack:
+        found["success"] += analysis.target_violations(examples, attack, len(layout.class_names))
+        if attack.get("bits") != 8:
+            found["success"] += analysis.unattacked_violations(examples)
+        elif "image_uint8" in examples:
+            found["success"] += analysis.eight_bit_violations(examples)
+        if classifier:
+            found["success"] += analysis.likelihood_violations(
+                examples, attack["target"], classifier
+            )
     if dataset:
         found["originals"] = analysis.original_violations(
             examples, dataset.images, dataset.labels, dataset.indices
@@ -303,13 +357,11 @@ def _whole(root: Path, examples: Examples, manifest: Mapping[str, Any]) -> Itera
     if "summary" in manifest:
         lines = analysis.summary_differences(examples, manifest["summary"])
         if "quality_card" in manifest:
-            same = manifest["version"] == VERSION
-            card = manifest["quality_card"]
-            lines += analysis.warning_differences(examples, card, same_version=same)
+            lines += analysis.warning_differences(examples, manifest["quality_card"])
         text = "follows from the examples" if not lines else "does not follow from the examples"
         yield Check("summary", FAILS if lines else HOLDS, text, tuple(lines))
-    if (root / NPZ).is_file():
-        problem = adversarial_sets.npz_problem(root / NPZ, examples)
+    if (root / NPZ).exists():
+        problem = adversarial_sets.npz_problem(root / NPZ, examples, manifest)
         yield Check(NPZ, FAILS if problem else HOLDS, problem or "holds what the shards hold")
 
 
@@ -327,7 +379,7 @@ def _prevented(
     outcomes = {check.name: check.outcome for check in made}
     claimed = ["values", "originals", "predictions", "success", "distortions", "minimality"]
     claimed += ["summary"] if "summary" in manifest else []
-    claimed += [NPZ] if (root / NPZ).is_file() else []
+    claimed += [NPZ] if (root / NPZ).exists() else []
     for name in claimed:
         needed = {"originals": "dataset", "predictions": "model", "minimality": "model"}.get(name)
         if needed is None or at_hand[needed]:

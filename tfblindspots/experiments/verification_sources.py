@@ -33,6 +33,15 @@ class Check:
     text: str
     problems: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Escapes what a set's names could do to a terminal, such as to clear it."""
+        object.__setattr__(self, "text", _printable(self.text))
+        object.__setattr__(self, "problems", tuple(map(_printable, self.problems)))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
 
 def the_model(
     manifest: Mapping[str, Any], layout: Layout, load: LoadModel | None
