@@ -83,15 +83,18 @@ def test_flipped_bits_are_found_by_their_records_where_the_manifest_was_forged_t
 
 
 def test_a_missing_and_a_truncated_shard_are_named(a_set: Path) -> None:
-    first, second, third, *_ = shards(a_set)
+    first, second, third, fourth = shards(a_set)
     first.unlink()
     second.write_bytes(second.read_bytes()[:-7])
     third.write_bytes(b"")
+    fourth.unlink()
+    fourth.mkdir()
     count = _layout(a_set).shard_count(1)
     assert _problems(a_set) == {
         first.name: "is missing",
         second.name: f"is truncated within record {count - 1} (from 0) of {count}",
         third.name: f"is truncated: it holds 0 of {count} examples",
+        fourth.name: "is missing",
     }
 
 

@@ -21,6 +21,7 @@ from tfblindspots.data import from_uint8
 from tfblindspots.models import Classifier
 
 Examples = dict[str, np.ndarray]
+MISSING = object()
 
 
 @pytest.fixture
@@ -102,6 +103,8 @@ def _forged(**values: Any) -> list[str]:
         for name in outer:
             inner = inner[name]
         inner[last] = value
+        if value is MISSING:
+            del inner[last]
     return settings_differences(manifest)
 
 
@@ -131,3 +134,15 @@ def test_a_choice_of_the_most_favourable_images_is_found() -> None:
     assert _forged(flags__sample=60, candidates=353) == [
         "num_examples is 360; the flags choose 60 of 360 images"
     ]
+
+
+def test_a_manifest_that_says_less_than_an_attack_writes_is_found() -> None:
+    missing = dict.fromkeys(("attack", "dataset", "split", "summary", "quality_card"), MISSING)
+    assert _forged(**missing) == []
+    for name in missing:
+        (line,) = _forged(**{name: MISSING})
+        assert line.startswith(f"{name} is missing, beside ")
+    assert len(_forged(flags={})) > 10
+    (*_, model, count) = _forged(inputs={})
+    assert model.startswith("model is {") and model.endswith("elsewhere in the manifest missing")
+    assert count == "inputs or flags do not say how many images were to be attacked"

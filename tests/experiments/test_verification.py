@@ -209,6 +209,9 @@ def test_another_model_is_named(a_set: Path) -> None:
         "there, 121212121212 here): it was trained or exported again, or is of other data"
     )
     assert "made for another model" in verify(image_shape=(28, 28, 1)).text
+    forge_manifest(a_set, model={"fingerprint": "abc"})
+    assert verify().text.startswith("the set was made for another model, None, not fc100-100-10")
+    forge_manifest(a_set, model=_classifier().description)
     # The same files under another name are the same model.
     assert verify(name="copy").outcome == "holds"
 

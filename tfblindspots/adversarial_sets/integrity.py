@@ -49,7 +49,7 @@ def file_problems(directory: Path, manifest: Mapping[str, Any], layout: Layout) 
         path = directory / name
         if leaves_folder(name) or PureWindowsPath(name).name != name:
             problems[name] = "is no name of a file of the set, though the manifest lists it"
-        elif not (path.is_file() or path.is_dir()):
+        elif not (path.is_file() or (path.is_dir() and name not in shards)):
             problems[name] = "is missing"
         elif fingerprint_path(path) != fingerprint:
             reason = shard_problem(path, layout) if name in shards else None

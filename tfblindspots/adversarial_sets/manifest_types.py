@@ -78,7 +78,14 @@ _MANIFEST = {
     "flags": {"num_examples": _May(_COUNT), "sample": _May(_COUNT)},
     "inputs": {
         "model": _May(_MODEL),
-        "dataset": _May({"name": _May(_TEXT), "split": _May(_TEXT), "fingerprint": _May(_TEXT)}),
+        "dataset": _May(
+            {
+                "name": _May(_TEXT),
+                "split": _May(_TEXT),
+                "fingerprint": _May(_TEXT),
+                "count": _May(_WHOLE),
+            }
+        ),
     },
     "dataset": _May(_TEXT),
     "split": _May(_TEXT),

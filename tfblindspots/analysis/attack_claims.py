@@ -12,6 +12,8 @@ from tfblindspots.data import from_uint8
 from tfblindspots.errors import InputError
 from tfblindspots.models import Classifier, predict_logits
 
+# What a manifest of an attack has, and no other.
+_TOGETHER = ("attack", "dataset", "split", "summary", "quality_card")
 # Beside the largest logit of the image: likelihoods that differ by less are equally far.
 _ROUNDING = 1e-4
 
@@ -104,13 +106,19 @@ def settings_differences(manifest: Mapping[str, Any]) -> list[str]:
     """What a manifest says in two places and not the same, or of an attack that there is not.
 
     Args:
-      manifest: of a set, of the right types, with ``attack``.
+      manifest: of a set, of the right types; of one that says nothing of an attack there is nothing
+        to compare.
 
     Returns:
       A line each.
     """
+    there = [name for name in _TOGETHER if name in manifest]
+    if not there:
+        return []
+    lines = [f"{name} is missing, beside {there[0]}" for name in _TOGETHER if name not in manifest]
+    if lines:
+        return lines
     attack, flags, inputs = manifest["attack"], manifest["flags"], manifest["inputs"]
-    lines = []
     known = {field.name for field in dataclasses.fields(AttackConfig)}
     try:
         AttackConfig(**{name: value for name, value in attack.items() if name in known})
@@ -131,8 +139,9 @@ def settings_differences(manifest: Mapping[str, Any]) -> list[str]:
         ("shard_size", manifest["shard_size"], flags, "shard_size"),
     ]
     for key, value, where, name in said:
-        if name in where and _other(where[name], value):
-            lines.append(f"{key} is {value}, and elsewhere in the manifest {where[name]}")
+        if name not in where or _other(where[name], value):
+            other = where.get(name, "missing")
+            lines.append(f"{key} is {value}, and elsewhere in the manifest {other}")
     lines += _count_differences(manifest)
     return lines
 
@@ -141,8 +150,8 @@ def _count_differences(manifest: Mapping[str, Any]) -> list[str]:
     """Whether there are as many examples as the flags choose of the dataset."""
     flags, count = manifest["flags"], manifest["num_examples"]
     there = manifest["inputs"].get("dataset", {}).get("count")
-    if there is None:
-        return []
+    if there is None or not {"num_examples", "sample"} <= flags.keys():
+        return ["inputs or flags do not say how many images were to be attacked"]
     first = flags.get("num_examples")
     expected = flags.get("sample") or (there if first is None else min(first, there))
     # With a class as the target, images of that class are left out.

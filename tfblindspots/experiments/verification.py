@@ -123,7 +123,7 @@ def verify_adversarial_set(
     problems = adversarial_sets.file_problems(root, manifest, layout)
     examples, numbers = _read(root, layout, manifest["schema"], problems)
     checks = [_files(root, manifest, layout, problems), dataset_check, model_check]
-    if "attack" in manifest:
+    if manifest.keys() & {"attack", "dataset", "summary", "quality_card"}:
         checks.append(_settings(manifest, layout, examples, numbers, images, classifier, checks))
     if numbers.size:
         violations: dict[str, list[Violation]] = collections.defaultdict(list)

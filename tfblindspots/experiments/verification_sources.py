@@ -64,7 +64,7 @@ def the_model(
         return None, check(LEFT_OUT, "as asked; so are the predictions")
     named = manifest.get("model", {})
     if "layer" in named:
-        text = f"the images are outputs of {named['name']}'s layer {named['layer']}"
+        text = f"the images are outputs of {named.get('name')}'s layer {named['layer']}"
         return None, check(UNCHECKED, f"{text}, which a whole model does not take")
     try:
         interface = ModelInterface.from_settings(named.get("settings", {}))
@@ -91,14 +91,15 @@ def the_model(
     if there == here:
         return model, check(HOLDS, f"{model.name} is the one that was attacked ({here[:12]})")
     prints = f"{there[:12]} there, {here[:12]} here"
-    if model.name == named["name"]:
+    if model.name == named.get("name"):
         return None, check(
             FAILS,
             f"{model.name} is not the one that was attacked, though of the same name ({prints}): "
             "it was trained or exported again, or is of other data",
         )
     return None, check(
-        FAILS, f"the set was made for another model, {named['name']}, not {model.name} ({prints})"
+        FAILS,
+        f"the set was made for another model, {named.get('name')}, not {model.name} ({prints})",
     )
 
 
