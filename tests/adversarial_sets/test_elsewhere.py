@@ -82,7 +82,8 @@ def test_sets_are_read_as_documented(
     tmp_path: Path, write_set: Callable[[], dict[str, np.ndarray]]
 ) -> None:
     text = (DOCS / "adversarial_sets.md").read_text(encoding="utf-8")
-    by_tfds, by_tensorflow, with_model, by_numpy = re.findall(r"```python\n(.*?)```", text, re.S)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    by_tfds, by_tensorflow, with_model, by_numpy, the_digits = blocks
     odd = write_set()
     for name in ("docs", "saved_models"):
         (tmp_path / name).symlink_to(DOCS.parent / name)
@@ -93,7 +94,11 @@ def test_sets_are_read_as_documented(
     absent = "try:\n    import tfblindspots\nexcept ImportError:\n    print('absent')\n"
     alone = "import sys\nprint('tensorflow' in sys.modules)\n"
     printed = run_elsewhere(
-        [absent, by_numpy + alone, by_tfds, by_tensorflow, with_model, _FOREIGN_READER], tmp_path
+        [
+            *(absent, by_numpy + alone, by_tfds, by_tensorflow, with_model),
+            *(_FOREIGN_READER, the_digits),
+        ],
+        tmp_path,
     )
     assert printed[0] == ["absent"]
     change = from_uint8(examples["image_uint8"]) - examples["original"]
@@ -111,6 +116,8 @@ def test_sets_are_read_as_documented(
         f"{turned:.0%} of {attacked} correctly classified images turned",
         f"the manifest says: {turned:.0%} of {attacked}",
     ]
+
+    assert printed[6] == ["1437 360"]
 
     # Every value of a set of odd shapes and texts.
     examples = odd
