@@ -54,8 +54,10 @@ def file_problems(directory: Path, manifest: Mapping[str, Any], layout: Layout) 
         elif fingerprint_path(path) != fingerprint:
             reason = shard_problem(path, layout) if name in shards else None
             problems[name] = reason or "has another SHA-256 than its manifest says: it was changed"
-        elif name in shards and _count_records(path) not in (None, shards[name]):
-            problems[name] = _other_count(_count_records(path) or 0, shards[name])
+        elif name in shards:
+            count = _count_records(path)
+            if count is not None and count != shards[name]:
+                problems[name] = _other_count(count, shards[name])
     return problems
 
 

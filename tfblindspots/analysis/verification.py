@@ -12,6 +12,7 @@ import numpy as np
 from tfblindspots.adversarial_sets import fields_of, out_of_range, range_text
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.quality_card import make_quality_card
+from tfblindspots.attacks import succeeds
 from tfblindspots.data import from_uint8
 from tfblindspots.models import Classifier, predict_classes
 
@@ -139,12 +140,11 @@ def success_violations(examples: Examples) -> list[Violation]:
       examples: the fields of a set, by name.
     """
     label, target = examples["label"], examples["target"]
-    aimed = (target >= 0) & (examples["original_prediction"] == label)
     violations = []
     for suffix in ("", "_uint8"):
         if f"success{suffix}" in examples:
             prediction = examples[f"prediction{suffix}"]
-            success = np.where(aimed, prediction == target, prediction != label)
+            success = succeeds(prediction, label, target, examples["original_prediction"])
             violations.append(
                 compared(f"success{suffix}", examples[f"success{suffix}"], success, "by the class")
             )

@@ -11,6 +11,7 @@ from tfblindspots.attacks.examples import (
     FloatExamples,
 )
 from tfblindspots.attacks.float_attack import MISCLASSIFIED, find_float_examples
+from tfblindspots.attacks.objectives import succeeds
 from tfblindspots.attacks.targets import choose_targets
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "judge_eight_bit",
     "perturbation_sizes",
     "rms_distortion",
+    "succeeds",
 ]

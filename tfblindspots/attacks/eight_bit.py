@@ -7,7 +7,7 @@ import numpy as np
 from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.examples import AttackConfig, EightBitExamples, FloatExamples
 from tfblindspots.attacks.lattice_search import LatticeSearch
-from tfblindspots.attacks.objectives import UNTARGETED, Goal
+from tfblindspots.attacks.objectives import UNTARGETED, Goal, succeeds
 from tfblindspots.attacks.passes import SMALL_BATCH, slots_for
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.models import Classifier, predict_classes
@@ -113,8 +113,7 @@ def judge_eight_bit(
     """
     image = from_uint8(levels)
     prediction = predict_classes(classifier, image)
-    targeted = (target >= 0) & (original_prediction == label)
-    success = np.where(targeted, prediction == target, prediction != label)
+    success = succeeds(prediction, label, target, original_prediction)
     return EightBitExamples(
         image_uint8=levels,
         prediction_uint8=prediction,

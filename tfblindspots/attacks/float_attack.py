@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfblindspots.attacks import search_state
 from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.examples import AttackConfig, FloatExamples
-from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss
+from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss, succeeds
 from tfblindspots.attacks.passes import changed, search_all
 from tfblindspots.attacks.rolling_batch import Found, Images
 from tfblindspots.attacks.targets import choose_targets
@@ -114,8 +114,7 @@ def find_float_examples(
     stored = adversarial.reshape(images.shape)
     # A model that answers at random may change its mind on an image that was not attacked.
     prediction = np.where(predictions != labels, predictions, predict_classes(classifier, stored))
-    success = np.where(target >= 0, prediction == target, prediction != labels)
-    success |= predictions != labels
+    success = succeeds(prediction, labels, target, predictions)
     return FloatExamples(
         image=stored,
         original=images,

@@ -6,6 +6,7 @@ succeeds at any class but ``label``; otherwise the attack succeeds at ``target``
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 UNTARGETED = -1
@@ -19,6 +20,25 @@ class Goal(NamedTuple):
 
     label: tf.Tensor  # int32 [B]: the class to leave
     target: tf.Tensor  # int32 [B]: the class to reach, -1: any but label
+
+
+def succeeds(
+    prediction: np.ndarray, label: np.ndarray, target: np.ndarray, original_prediction: np.ndarray
+) -> np.ndarray:
+    """Whether predictions are what was sought.
+
+    Args:
+      prediction: the model's classes of the images found, int64 [N].
+      label: true classes, int64 [N].
+      target: classes aimed at, -1 where there was none, int64 [N].
+      original_prediction: the model's classes of the originals, int64 [N]. An image that is
+        misclassified to begin with is a success with any class but the true one.
+
+    Returns:
+      bool [N].
+    """
+    aimed = (target >= 0) & (original_prediction == label)
+    return np.where(aimed, prediction == target, prediction != label)
 
 
 def margin_and_loss(
