@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,13 +73,21 @@ def test_a_defect_keeps_its_traceback() -> None:
         cli.guard(raising(ZeroDivisionError()))
 
 
+@pytest.mark.parametrize(
+    ("number", "status", "ended"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "stopped by SIGTERM")],
+)
 def test_an_interruption_says_how_to_resume(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
+    status: int,
+    ended: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["scripts/attack.py", "--output_dir=my results"])
-    assert cli.guard(raising(KeyboardInterrupt())) == 130
+    assert cli.guard(lambda: os.kill(os.getpid(), number)) == status
     assert capsys.readouterr().err == (
-        "\ninterrupted: nothing is half-written; to resume, run the same command again: "
+        f"\n{ended}: nothing is half-written; to resume, run the same command again: "
         "python scripts/attack.py '--output_dir=my results'\n"
     )
 

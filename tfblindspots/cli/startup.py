@@ -12,17 +12,21 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from tfblindspots.errors import InputError
+from tfblindspots.stopping import Stopped, stop_on_sigterm
 
 _PACKAGE = str(Path(__file__).parents[1])
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
+# 128 + the signal's number, as shells report it.
+_INTERRUPTED = 130
+_STOPPED = 143
 
 
 def run(main: Callable[[], None], *, required: Sequence[str] = ()) -> None:
     """Runs a script: parses the flags, calls ``main`` and exits.
 
     Every mistake of the user ends in one line on stderr and status 1, Ctrl-C in one line that says
-    how to resume and status 130; other exceptions are defects and keep their traceback.
+    how to resume and status 130, SIGTERM likewise and status 143; other exceptions are defects and
+    keep their traceback.
     TensorFlow is imported only once the flags are right, so ``--help`` answers at once.
 
     Args:
@@ -40,16 +44,16 @@ def run(main: Callable[[], None], *, required: Sequence[str] = ()) -> None:
 def guard(main: Callable[[], None]) -> int:
     """Calls ``main`` and turns what it raises into one line on stderr and an exit status."""
     try:
-        main()
+        with stop_on_sigterm():
+            main()
     except (InputError, OSError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        command = shlex.join(["python", *sys.argv])
-        sys.stderr.write(
-            "\ninterrupted: nothing is half-written; to resume, run the same command again: "
-            f"{command}\n"
-        )
+        _say_how_to_resume("interrupted")
         return _INTERRUPTED
+    except Stopped:
+        _say_how_to_resume("stopped by SIGTERM")
+        return _STOPPED
     return 0
 
 
@@ -82,6 +86,13 @@ def _parse_flags(arguments: Sequence[str]) -> list[str]:
     except SystemExit:
         # absl ends --help with status 1, although what was asked for was given.
         sys.exit(0)
+
+
+def _say_how_to_resume(ended: str) -> None:
+    command = shlex.join(["python", *sys.argv])
+    sys.stderr.write(
+        f"\n{ended}: nothing is half-written; to resume, run the same command again: {command}\n"
+    )
 
 
 def _fail(message: str) -> int:
