@@ -77,7 +77,7 @@ class Job:
         if not (place / MANIFEST).is_file():
             return None
         manifest = read_manifest(place, self.kind)
-        self._require_same(manifest)
+        self.require_same(manifest)
         for name in (*parts, *manifest.get("shards", ())):
             if not (self.directory / name).exists():
                 raise InputError(
@@ -134,7 +134,7 @@ class Job:
         claim = self.directory / CLAIM
         record = read_json(claim) if claim.is_file() else None
         if record is not None:
-            self._require_same(record)
+            self.require_same(record)
         patterns = [LOCK] if record is None else [LOCK, CLAIM, *allowed]
         prepare_output_directory(self.directory, patterns, what=self.called, clean=clean)
         return None if record is None else dict(record["notes"])
@@ -144,7 +144,15 @@ class Job:
         record = {"flags": dict(self.flags), "inputs": dict(self.inputs), "notes": dict(notes)}
         write_json(self.directory / CLAIM, record)
 
-    def _require_same(self, found: Mapping[str, Any]) -> None:
+    def require_same(self, found: Mapping[str, Any]) -> None:
+        """Compares settings and inputs.
+
+        Args:
+          found: the manifest of a finished job, or what an unfinished one has left.
+
+        Raises:
+          InputError: they differ; it says in what.
+        """
         differences = [
             f"--{name}={found['flags'].get(name)} there, {value} here"
             for name, value in json.loads(json.dumps(dict(self.flags))).items()
