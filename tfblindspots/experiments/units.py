@@ -25,7 +25,7 @@ from tfblindspots.analysis import (
     whitened_directions,
 )
 from tfblindspots.artifacts import MANIFEST, atomic_path, build_manifest, read_json, write_json
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, in_memory
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
@@ -109,6 +109,8 @@ def inspect_units(
     """
     layer = load_layer(model, config.layer, interface, allow_unsafe=allow_unsafe)
     _check(config, dataset, layer)
+    images = in_memory(dataset.images, "looking at units")
+    dataset = dataclasses.replace(dataset, images=images)
     directory = Path(output_dir)
     classifier = load_classifier(model, interface=interface, allow_unsafe=allow_unsafe)
     inputs = {
@@ -262,7 +264,7 @@ def _measure(
     reference: Layer | None,
 ) -> dict[str, Any]:
     """For each kind of directions, the top images and how alike they are."""
-    images = dataset.images
+    images = in_memory(dataset.images, "looking at units")
     features = {"pixels": images.reshape(len(images), -1)}
     if reference is not None:
         features["features"] = reference.activations(images)
