@@ -17,7 +17,8 @@ from tfblindspots.errors import InputError
 # What reading or decoding what is no image ends in.
 UNREADABLE = (OSError, tf.errors.InvalidArgumentError)
 # Images that are read before they are asked for, a thread.
-_AHEAD = 8
+_AHEAD = 4
+_MOST_THREADS = 16
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -101,7 +102,7 @@ class StoredImages:
 
 def in_threads(function: Callable[[Row], Result], rows: Iterable[Row]) -> Iterator[Result]:
     """The results in order, a few computed ahead, one thread a core: TensorFlow frees the GIL."""
-    threads = os.cpu_count() or 1
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
     waiting: collections.deque[Future[Result]] = collections.deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
