@@ -11,7 +11,9 @@ from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset, LazyImages, lazy_images, load_dataset, survey
 from tfblindspots.errors import InputError
 from tfblindspots.experiments import (
+    UnitsConfig,
     evaluate_models,
+    inspect_units,
     make_adversarial_set,
     verify_adversarial_set,
 )
@@ -117,3 +119,16 @@ def test_training_needs_all_images_in_memory(
         InputError, match=r"^training fc10-1 needs all 40 images in memory, .*; exp"
     ):
         train(get_definition("fc10-1"), both[1], seed=0, max_iterations=1)
+
+
+def test_units(tmp_path: Path, both: tuple[ImageDataset, ImageDataset], largest: list[int]) -> None:
+    config = UnitsConfig("hidden_1", num_units=4, num_directions=6, top=5, rows=2)
+    model, other = "saved_models/digits/fc100-100-10", (MODEL, "logits")
+    in_memory, lazily = (
+        inspect_units(model, dataset, config, tmp_path / str(number), reference=other)
+        for number, dataset in enumerate(both)
+    )
+    for key in ("kinds", "comparisons", "moving_units"):
+        assert in_memory[key] == lazily[key]
+    for picture in (tmp_path / "0").glob("*.png"):
+        assert picture.read_bytes() == (tmp_path / "1" / picture.name).read_bytes()

@@ -19,7 +19,7 @@ _BATCH = 500
 _WHITENING_IMAGES = 2000
 _WHITENING_COMPONENTS = 200
 
-Activations = Callable[[np.ndarray], np.ndarray]  # images [B, H, W, C] -> float32 [B, n]
+Activations = Callable[[Images], np.ndarray]  # images [B, H, W, C] -> float32 [B, n]
 
 
 def unit_directions(units: np.ndarray, size: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Reads folders of photos: one sub-folder a class, or one a split that holds those."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -116,8 +117,8 @@ def load_image_folder(
 
 def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
     """The photos of each split, and the names of the classes."""
-    folders = _entries(directory, folders=True)
-    nested = [folder for folder in folders if _entries(folder, folders=True)]
+    folders = _folders(directory)
+    nested = [folder for folder in folders if _folders(folder)]
     if not folders:
         raise InputError(
             f"dataset directory {directory} has neither sub-folders nor a dataset_info.json; "
@@ -131,40 +132,36 @@ def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
             "hold one a class."
         )
     splits = {folder.name: folder for folder in nested} or {ONLY_SPLIT: directory}
-    classes = {key: _entries(folder, folders=True) for key, folder in splits.items()}
+    classes = {key: _folders(folder) for key, folder in splits.items()}
     class_names = sorted({folder.name for found in classes.values() for folder in found})
+    numbers = {name: number for number, name in enumerate(class_names)}
     photos = {
-        key: [
-            _Photo(str(path), class_names.index(folder.name))
-            for folder in found
-            for path in _photos(folder)
-        ]
+        key: [_Photo(path, numbers[folder.name]) for folder in found for path in _photos(folder)]
         for key, found in classes.items()
     }
     for key, found in classes.items():
         filled = {photo.label for photo in photos[key]}
         for folder in found:
             # It still counts as a class: in other splits it may have photos.
-            if class_names.index(folder.name) not in filled:
+            if numbers[folder.name] not in filled:
                 logging.warning("The class folder %s is empty.", folder)
     return photos, tuple(class_names)
 
 
-def _photos(folder: Path) -> list[Path]:
-    inner = _entries(folder, folders=True)
+def _photos(folder: Path) -> list[str]:
+    inner = _folders(folder)
     if inner:
         raise InputError(
             f"the class folder {folder} holds the folder {inner[0].name}; expected images only."
         )
-    return _entries(folder, folders=False)
+    with os.scandir(folder) as entries:
+        return sorted(entry.path for entry in entries if not entry.name.startswith("."))
 
 
-def _entries(directory: Path, *, folders: bool) -> list[Path]:
-    return sorted(
-        path
-        for path in directory.iterdir()
-        if path.is_dir() == folders and not path.name.startswith(".")
-    )
+def _folders(directory: Path) -> list[Path]:
+    with os.scandir(directory) as entries:
+        found = [entry.name for entry in entries if entry.is_dir()]
+    return [directory / name for name in sorted(found) if not name.startswith(".")]
 
 
 def _decoded(source: _Photos, failed: list[int]) -> Iterator[np.ndarray]:
