@@ -25,7 +25,7 @@ from tfblindspots.attacks.efforts import choose_effort
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Images
 from tfblindspots.attacks.search_state import RUNNING, SearchState
-from tfblindspots.data import load_dataset
+from tfblindspots.data import in_memory, load_dataset
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 from tfblindspots.solvers import SQUARED_L2
 
@@ -131,7 +131,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     began = time.perf_counter()
     dataset = load_dataset("mnist", "train[:22000]", FLAGS.data_dir)
-    images, labels = dataset.images, dataset.labels
+    images, labels = in_memory(dataset.images, "a benchmark"), dataset.labels
     dense = load_classifier("saved_models/mnist/fc100-100-10")
     lenet = load_classifier("saved_models/benchmark/lenet")
     correct = predict_classes(lenet, images[:300]) == labels[:300]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from tfblindspots.cli.flags import numbers
+from tfblindspots.cli.startup import on_terminal
 from tfblindspots.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def load_dataset_from_flags(split: str, name: str | None = None) -> "ImageDatase
         values.data_dir,
         image_size=image_size_from_flags(),
         short_side=values.short_side,
+        progress=on_terminal(),
     )
     if values.positive_class is not None:
         dataset = one_against_rest(dataset, values.positive_class)

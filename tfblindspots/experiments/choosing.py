@@ -8,7 +8,7 @@ from absl import logging
 
 from tfblindspots.adversarial_sets import readable_class_name
 from tfblindspots.attacks import TARGETS
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, part_of
 from tfblindspots.errors import InputError
 from tfblindspots.models import Classifier, predict_classes
 
@@ -118,7 +118,7 @@ def _attackable(
     labels = dataset.labels[:num_examples]
     if not target.isdecimal():
         return np.arange(len(labels))
-    predictions = predict_classes(classifier, dataset.images[:num_examples])
+    predictions = predict_classes(classifier, part_of(dataset.images, slice(num_examples)))
     there = (labels == int(target)) | (predictions == int(target))
     positions = np.flatnonzero(~there)
     if not positions.size:
