@@ -89,6 +89,7 @@ flags.DEFINE_enum(
     "spend more on it; by default images are floats, each with an image of 8 bits beside it",
 )
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 cli.define_export_flag()
 cli.define_tensorboard_flag("pictures, histograms and the Embedding Projector's files")
 flags.DEFINE_string(
