@@ -20,9 +20,9 @@ from tfblindspots.analysis import (
     summarize_distortions,
 )
 from tfblindspots.artifacts import atomic_path, build_manifest
-from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.attacks import AttackConfig, attacked, find_adversarial_examples
 from tfblindspots.data import ImageDataset
-from tfblindspots.experiments.choosing import choose_images, class_names
+from tfblindspots.experiments.choosing import choose_images, class_names, warn_of_unanswered
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
 from tfblindspots.models import Classifier, check_images, check_labels
@@ -41,6 +41,7 @@ _SUMMARIZED = (
     "distortion_uint8",
     "evaluations",
     "status",
+    "index",
 )
 
 
@@ -79,8 +80,8 @@ def make_adversarial_set(
       ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``).
 
     Raises:
-      InputError: the images, labels or target do not fit the model; the model gives NaN; the
-        directory holds other files or a set made with other settings.
+      InputError: the images, labels or target do not fit the model; the model gives NaN for every
+        image; the directory holds other files or a set made with other settings.
     """
     directory = Path(output_dir)
     model = classifier.description
@@ -143,7 +144,8 @@ def make_adversarial_set(
                 seconds[str(shard)] = time.perf_counter() - start
                 job.note(notes)
         found = _read_fields(directory, _SUMMARIZED, classifier.image_shape)
-        checked = np.flatnonzero(found["label"] == found["original_prediction"])[:MODEL_SAMPLE]
+        warn_of_unanswered(classifier, found)
+        checked = np.flatnonzero(attacked(found))[:MODEL_SAMPLE]
         checks = check_model(
             classifier,
             dataset.images[positions[checked]],
