@@ -11,15 +11,22 @@ flags say what it expects where that is not float32 images [N, H, W, C] in [0, 1
 
 The set is a directory of TFRecord files that TensorFlow Datasets reads
 (tfds.builder_from_directory) where this package is not installed; docs/read_a_set.md shows how. An
-interrupted run is resumed by the same command, after the last complete file.
+interrupted run is resumed by the same command, which makes the files that are missing.
 
 Check it with scripts/verify_set.py, feed it to other models with scripts/evaluate.py.
 """
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from tfblindspots import cli
 from tfblindspots.errors import InputError
+
+if TYPE_CHECKING:
+    from tfblindspots.experiments import AttackRun
 
 FLAGS = flags.FLAGS
 
@@ -88,6 +95,17 @@ flags.DEFINE_enum(
     "8: find the nearest image of whole grey levels from 0 to 255, which a PNG file holds, and "
     "spend more on it; by default images are floats, each with an image of 8 bits beside it",
 )
+flags.DEFINE_string(
+    "shard_range",
+    None,
+    "make only these files of the set, such as 0:10 for the first ten, while other processes make "
+    "others; --finish makes a set of them",
+)
+flags.DEFINE_boolean(
+    "finish",
+    False,
+    "attack nothing: check that all files are there, made by --shard_range, and complete the set",
+)
 cli.define_seed_flag()
 cli.define_export_flag()
 cli.define_tensorboard_flag("pictures, histograms and the Embedding Projector's files")
@@ -103,9 +121,10 @@ def main() -> None:
     """Attacks, writes, prints."""
     from tfblindspots.adversarial_sets import export_npz
     from tfblindspots.attacks import AttackConfig
-    from tfblindspots.experiments import SetBoard, make_adversarial_set, target_by_name
+    from tfblindspots.experiments import AttackRun, SetBoard, refuse_missing, target_by_name
     from tfblindspots.reports import quality_card_lines
 
+    numbers = shard_range_from_flags()
     tensorboard_dir = cli.tensorboard_dir_from_flags()
     if FLAGS.projector_layer is not None and tensorboard_dir is None:
         raise InputError(
@@ -134,16 +153,20 @@ def main() -> None:
             interface=cli.interface_from_flags(),
             seed=FLAGS.seed,
         )
-    manifest = make_adversarial_set(
+    run = AttackRun(
         classifier,
         dataset,
         config,
-        FLAGS.output_dir,
+        Path(FLAGS.output_dir),
         num_examples=FLAGS.num_examples,
         sample=FLAGS.sample,
         shard_size=FLAGS.shard_size,
         progress=cli.on_terminal(),
     )
+    if numbers is not None:
+        make_part(run, numbers)
+        return
+    manifest = run.complete(refuse_missing) if FLAGS.finish else run.complete()
     print("\n".join(quality_card_lines(manifest)))
     print(f"adversarial set: {FLAGS.output_dir}")
     if FLAGS.export == "npz":
@@ -151,6 +174,42 @@ def main() -> None:
     if board is not None:
         board.show(FLAGS.output_dir)
         print(f"TensorBoard: tensorboard --logdir={tensorboard_dir}")
+
+
+def make_part(run: "AttackRun", numbers: range) -> None:
+    """Makes what ``--shard_range`` names, and says what is left to do."""
+    from tfblindspots.experiments import as_ranges
+
+    missing = run.make_part(numbers)
+    print(f"files {numbers.start}:{numbers.stop} of the set are in {FLAGS.output_dir}")
+    if missing:
+        print(f"missing there: {as_ranges(missing)}")
+    else:
+        print("none is missing there: complete it, with --finish instead of --shard_range")
+
+
+def shard_range_from_flags() -> range | None:
+    """What ``--shard_range`` names.
+
+    Raises:
+      InputError: it is no range, or flags are given that only a whole set can follow.
+    """
+    text = FLAGS.shard_range
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+):(\d+)", text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise InputError(
+            f"--shard_range is {text}; expected the first file's number and that after the last, "
+            "such as 0:10."
+        )
+    for name in ("finish", "export", "tensorboard_dir"):
+        if FLAGS[name].value:
+            raise InputError(
+                f"--{name} is of a whole set, and --shard_range makes a part of one; give one of "
+                "them."
+            )
+    return range(int(found[1]), int(found[2]))
 
 
 if __name__ == "__main__":

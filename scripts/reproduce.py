@@ -40,7 +40,13 @@ cli.define_seed_flag()
 
 def main() -> None:
     """Reproduces, reports, prints the report's path."""
-    from tfblindspots.experiments import EXPERIMENTS, NETWORKS, ReproductionConfig, reproduce
+    from tfblindspots.experiments import (
+        EXPERIMENTS,
+        LARGEST_SHARD,
+        NETWORKS,
+        ReproductionConfig,
+        reproduce,
+    )
 
     report = reproduce(
         ReproductionConfig(
@@ -50,7 +56,7 @@ def main() -> None:
             num_seeds=FLAGS.num_seeds,
             amplify_to=FLAGS.amplify_to or 0.1,
             num_examples=FLAGS.num_examples,
-            shard_size=FLAGS.shard_size,
+            shard_size=FLAGS.shard_size or LARGEST_SHARD,
         ),
         cli.load_dataset_from_flags,
         FLAGS.output_dir,

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from absl import logging
+
 
 class Stopped(BaseException):
     """The system asked this process to end. Like ``KeyboardInterrupt`` no error of anything."""
@@ -25,6 +27,7 @@ class Request:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
+        logging.info("SIGTERM: ends after the piece in work; a second one ends it at once.")
         signal.signal(signal.SIGTERM, _stop)
 
 

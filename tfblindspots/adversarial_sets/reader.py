@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfblindspots.adversarial_sets.integrity import shard_problem
 from tfblindspots.adversarial_sets.layout import Layout
 from tfblindspots.adversarial_sets.manifest_types import check_manifest
-from tfblindspots.adversarial_sets.schema import KIND, feature_description, fields_of
+from tfblindspots.adversarial_sets.schema import KIND, Field, feature_description, fields_of
 from tfblindspots.artifacts import MANIFEST, read_manifest
 from tfblindspots.errors import InputError
 
@@ -72,13 +72,16 @@ def read_adversarial_set(directory: str | os.PathLike[str]) -> AdversarialSet:
     )
 
 
-def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str, np.ndarray]:
+def read_shards(
+    paths: Sequence[Path], layout: Layout, schema: int, names: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """The examples of some shards of a set, which are there.
 
     Args:
       paths: the shards, ascending.
       layout: of the set.
       schema: of the set.
+      names: of the fields that are wanted; None for all of the schema's.
 
     Returns:
       As the attribute ``examples`` of ``AdversarialSet``.
@@ -86,9 +89,10 @@ def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str,
     Raises:
       InputError: a shard is truncated or damaged, or holds something else.
     """
-    parse = functools.partial(_parse, image_shape=layout.image_shape, schema=schema)
-    names = [path.name for path in layout.shard_paths(Path())]
-    count = sum(layout.shard_count(names.index(path.name)) for path in paths)
+    fields = [field for field in fields_of(schema) if names is None or field.name in names]
+    parse = functools.partial(_parse, image_shape=layout.image_shape, schema=schema, fields=fields)
+    shards = [path.name for path in layout.shard_paths(Path())]
+    count = sum(layout.shard_count(shards.index(path.name)) for path in paths)
     example_bytes = 2 * 4 * math.prod(layout.image_shape)
     # Before memory is asked for: a manifest may speak of more than there can be.
     if sum(path.stat().st_size for path in paths) < count * example_bytes:
@@ -103,12 +107,12 @@ def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str,
         field.name: np.empty(
             (count, *layout.image_shape) if field.is_image else (count,), field.dtype
         )
-        for field in fields_of(schema)
+        for field in fields
     }
     first = 0
     try:
         for batch in batches.as_numpy_iterator():
-            last = first + len(batch["index"])
+            last = first + len(batch[fields[0].name])
             if last > count:
                 raise _damaged(paths, layout)
             for name, values in batch.items():
@@ -118,8 +122,10 @@ def read_shards(paths: Sequence[Path], layout: Layout, schema: int) -> dict[str,
         raise _damaged(paths, layout) from None
     if first < count:
         raise _damaged(paths, layout)
-    examples["status"] = _decode(examples["status"])
-    return examples
+    return {
+        name: _decode(values) if values.dtype == object else values
+        for name, values in examples.items()
+    }
 
 
 def _decode(texts: np.ndarray) -> np.ndarray:
@@ -131,11 +137,12 @@ def _decode(texts: np.ndarray) -> np.ndarray:
 # Nothing to convert, and looking for it takes longer than to read some thousand examples.
 @tf.autograph.experimental.do_not_convert
 def _parse(
-    records: tf.Tensor, image_shape: tuple[int, int, int], schema: int
+    records: tf.Tensor, image_shape: tuple[int, int, int], schema: int, fields: Sequence[Field]
 ) -> dict[str, tf.Tensor]:
     """A batch of records as tensors of the fields' own types."""
-    batch = tf.io.parse_example(records, feature_description(image_shape, schema))
-    for field in fields_of(schema):
+    description = feature_description(image_shape, schema)
+    batch = tf.io.parse_example(records, {field.name: description[field.name] for field in fields})
+    for field in fields:
         if field.dtype == np.uint8:
             values = tf.io.decode_raw(batch[field.name], tf.uint8)
             # Not -1: bytes of another number of pixels are an error.

@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfblindspots.adversarial_sets.checks import check_examples
+from tfblindspots.adversarial_sets.integrity import shard_problem
 from tfblindspots.adversarial_sets.layout import METADATA_FILES, Layout
+from tfblindspots.adversarial_sets.reader import read_shards
 from tfblindspots.adversarial_sets.schema import FIELDS, KIND, SCHEMA
 from tfblindspots.adversarial_sets.serialization import serialize_examples
 from tfblindspots.artifacts import (
@@ -50,6 +52,7 @@ class AdversarialSetWriter:
         source_split: str,
         num_examples: int,
         shard_size: int,
+        clean: bool = True,
     ):
         """Makes the directory, or takes up what an earlier writer has left there.
 
@@ -62,6 +65,8 @@ class AdversarialSetWriter:
             bears its name.
           num_examples: examples in the whole set, at least 1.
           shard_size: examples in a shard, at least 1; the last shard may hold fewer.
+          clean: remove the temporary files of a writer that was killed; not where another writer
+            may be at work on other shards.
 
         Raises:
           InputError: an argument is out of its range; the directory cannot be written, holds other
@@ -80,7 +85,12 @@ class AdversarialSetWriter:
         if (self._directory / _LAYOUT).exists():
             self._require_same_layout()
             allowed += [self._layout.shard_pattern, *METADATA_FILES]
-        prepare_output_directory(directory, allowed)
+        prepare_output_directory(directory, allowed, clean=clean)
+
+    @property
+    def num_shards(self) -> int:
+        """The number of shards of the whole set."""
+        return self._layout.num_shards
 
     def missing_shards(self) -> list[int]:
         """The numbers of the shards that are not there yet, ascending from 0."""
@@ -116,6 +126,31 @@ class AdversarialSetWriter:
             for record in serialize_examples(ordered):
                 records.write(record)
 
+    def read_fields(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Some fields of the whole set, of which no shard is missing.
+
+        Args:
+          names: of ``FIELDS``.
+
+        Returns:
+          As `read_shards`.
+
+        Raises:
+          InputError: a shard is truncated or damaged, or holds something else.
+        """
+        paths = self._layout.shard_paths(self._directory)
+        try:
+            return read_shards(paths, self._layout, SCHEMA, names)
+        except InputError:
+            for path in paths:
+                problem = shard_problem(path, self._layout)
+                if problem:
+                    raise InputError(
+                        f"{path} {problem}. Delete it, or copy it again where it came from "
+                        "elsewhere, and run the same command again."
+                    ) from None
+            raise
+
     def finish(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Makes the directory a set: writes the metadata of TFDS and, last, the manifest.
 
@@ -133,7 +168,7 @@ class AdversarialSetWriter:
         missing = self.missing_shards()
         if missing:
             raise InputError(
-                f"{self._directory} lacks {len(missing)} of {self._layout.num_shards} shards "
+                f"{self._directory} lacks {len(missing)} of {self.num_shards} shards "
                 f"(first: {missing[0]}); write them before the set is finished."
             )
         if manifest.get("kind") != KIND:

@@ -103,7 +103,11 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 
 def prepare_output_directory(
-    path: str | os.PathLike[str], allowed: Iterable[str] = (), *, what: str = "output_dir"
+    path: str | os.PathLike[str],
+    allowed: Iterable[str] = (),
+    *,
+    what: str = "output_dir",
+    clean: bool = True,
 ) -> Path:
     """Makes an output directory, or accepts one that holds nothing but this job's own files.
 
@@ -111,10 +115,11 @@ def prepare_output_directory(
       path: the directory.
       allowed: glob patterns of the names that an earlier, unfinished run may have left there.
       what: how the user calls the directory, for the message.
+      clean: remove temporary files of a run that was killed; not where they may be those of another
+        process that is at work.
 
     Returns:
-      The directory, which exists and can be written. Temporary files of a run that was killed are
-      gone from it.
+      The directory, which exists and can be written.
 
     Raises:
       InputError: it is a file, cannot be made, read or written, or holds other files.
@@ -141,7 +146,7 @@ def prepare_output_directory(
             f"{what} {directory} holds other files ({', '.join(foreign[:3])}"
             f"{', …' if len(foreign) > 3 else ''}); name a new or empty directory."
         )
-    for entry in entries:
+    for entry in entries if clean else ():
         if entry.match(_UNFINISHED):
             _remove(entry)
     return directory

@@ -253,8 +253,9 @@ def define_attack_size_flags() -> None:
     _define(
         flags.DEFINE_integer,
         "shard_size",
-        5000,
-        "examples a file; an interrupted run resumes after the last complete file",
+        None,
+        "examples a file, which an interrupted run makes whole or not at all (default: 5000, of "
+        "photos as many as 256 MiB hold)",
         lower_bound=1,
     )
 

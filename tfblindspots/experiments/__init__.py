@@ -1,6 +1,11 @@
 """The paper's experiments: wires data, models, attacks and measurements, and writes results."""
 
-from tfblindspots.experiments.attack import make_adversarial_set
+from tfblindspots.experiments.attack import (
+    AttackRun,
+    as_ranges,
+    make_adversarial_set,
+    refuse_missing,
+)
 from tfblindspots.experiments.choosing import target_by_name
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
 from tfblindspots.experiments.example_pictures import PicturesConfig, plot_examples
@@ -24,6 +29,7 @@ from tfblindspots.experiments.regularizers import RegularizersConfig, compare_re
 from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
 from tfblindspots.experiments.set_board import SetBoard
+from tfblindspots.experiments.shards import LARGEST_SHARD
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
@@ -36,7 +42,9 @@ from tfblindspots.experiments.verification_sources import Check
 
 __all__ = [
     "EXPERIMENTS",
+    "LARGEST_SHARD",
     "NETWORKS",
+    "AttackRun",
     "Check",
     "FrameBoundPenaltiesConfig",
     "ImportConfig",
@@ -50,6 +58,7 @@ __all__ = [
     "TrainingSetsConfig",
     "UnitsConfig",
     "Verification",
+    "as_ranges",
     "build_network",
     "check_verification_path",
     "coherence_table",
@@ -68,6 +77,7 @@ __all__ = [
     "measure_frame_bounds",
     "measure_robust_accuracy",
     "plot_examples",
+    "refuse_missing",
     "reproduce",
     "robust_accuracy_table",
     "target_by_name",

@@ -3,16 +3,13 @@
 import dataclasses
 import functools
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
-from tfblindspots.adversarial_sets import AdversarialSetWriter, feature_description
 from tfblindspots.analysis import (
     MODEL_SAMPLE,
     check_model,
@@ -20,15 +17,23 @@ from tfblindspots.analysis import (
     summarize_distortions,
 )
 from tfblindspots.artifacts import atomic_path, build_manifest
-from tfblindspots.attacks import AttackConfig, attacked, find_adversarial_examples
+from tfblindspots.attacks import AttackConfig, attacked
 from tfblindspots.data import ImageDataset
-from tfblindspots.experiments.choosing import choose_images, class_names, warn_of_unanswered
+from tfblindspots.errors import InputError
+from tfblindspots.experiments.choosing import Chosen, choose_images, warn_of_unanswered
 from tfblindspots.experiments.jobs import Job
-from tfblindspots.experiments.training import describe
+from tfblindspots.experiments.shards import (
+    Engine,
+    Shards,
+    attack_job,
+    default_shard_size,
+    make_in_turn,
+    save_choice,
+    saved_choice,
+)
 from tfblindspots.models import Classifier, check_images, check_labels
 from tfblindspots.reports import quality_card_markdown
 
-DEFAULT_SHARD_SIZE = 5000
 QUALITY_CARD = "quality_card.md"
 # What the summary and the quality card need.
 _SUMMARIZED = (
@@ -53,12 +58,15 @@ def make_adversarial_set(
     *,
     num_examples: int | None = None,
     sample: int | None = None,
-    shard_size: int = DEFAULT_SHARD_SIZE,
+    shard_size: int | None = None,
+    engine: Engine = make_in_turn,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Attacks images shard by shard, or finds their set already there.
 
-    An interrupted run leaves complete shards, and a run with the same settings goes on after them.
+    An interrupted run leaves complete shards, and a run with the same settings makes those that are
+    missing. The shards are the same, byte for byte, in whichever order and by however many
+    processes they were made, on machines and with libraries of the same kind.
     With a class number as the target, images whose label or prediction is that class are left out.
     The set's quality card lies beside it as ``quality_card.md``.
 
@@ -70,122 +78,202 @@ def make_adversarial_set(
       num_examples: attack the first images only; None for all.
       sample: attack so many that are drawn at random (by the configuration's seed) from those that
         the model classifies correctly, instead; None for no sample.
-      shard_size: examples a shard.
+      shard_size: examples a shard; None for 5,000, or as many as 256 MiB hold.
+      engine: makes the shards that are missing.
       progress: show a progress bar.
 
     Returns:
       The set's manifest. Besides the common keys and those of ``AdversarialSetWriter.finish``:
       ``dataset``, ``split``, ``model`` (its ``description``), ``attack`` (the configuration),
       ``candidates`` (images that the sample was drawn from, None without one), ``summary`` (see
-      ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``).
+      ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``). Its seconds are
+      those of all shards, added up, whichever process made them.
 
     Raises:
       InputError: the images, labels or target do not fit the model; the model gives NaN for every
-        image; the directory holds other files or a set made with other settings.
+        image; the directory holds other files or a set made with other settings, or another process
+        is at work there.
+      Stopped: the system asked the process to end; the shard in work is made.
     """
-    directory = Path(output_dir)
-    model = classifier.description
-    job = Job(
-        directory,
-        "adversarial_set",
-        {
-            "dataset": dataset.name,
-            "split": dataset.split,
-            "num_examples": num_examples,
-            "sample": sample,
-            "shard_size": shard_size,
-            **dataclasses.asdict(config),
-        },
-        {"model": model, "dataset": describe(dataset)},
-    )
-    manifest = job.finished()
-    if manifest is not None:
-        return manifest
-    check_images(classifier, dataset.images)
-    check_labels(classifier, dataset.labels)
-    chosen = choose_images(
-        classifier, dataset, config.target, config.seed, num_examples=num_examples, sample=sample
-    )
-    positions = chosen.positions
-    with job.claim(allowed=["*"]) as notes:
-        # The last file before the manifest: an interruption in between leaves it.
-        (directory / QUALITY_CARD).unlink(missing_ok=True)
-        writer = AdversarialSetWriter(
-            directory,
-            image_shape=classifier.image_shape,
-            class_names=class_names(classifier, dataset),
-            source_split=dataset.source_split,
-            num_examples=len(positions),
-            shard_size=shard_size,
+    return AttackRun(
+        classifier, dataset, config, Path(output_dir), num_examples, sample, shard_size, progress
+    ).complete(engine)
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackRun:
+    """The making of a set, whole or, on several machines, in parts.
+
+    Attributes:
+      classifier: as for ``make_adversarial_set``, and so on.
+      dataset: images to attack.
+      config: the attack.
+      directory: where the set goes.
+      num_examples: attack the first images only.
+      sample: attack so many that are drawn at random.
+      shard_size: examples a shard.
+      progress: show a progress bar.
+    """
+
+    classifier: Classifier
+    dataset: ImageDataset
+    config: AttackConfig
+    directory: Path
+    num_examples: int | None = None
+    sample: int | None = None
+    shard_size: int | None = None
+    progress: bool = False
+
+    def complete(self, engine: Engine = make_in_turn) -> dict[str, Any]:
+        """Makes what is missing of the set; arguments, returns and raises of the function above."""
+        job = self._job
+        manifest = job.finished()
+        if manifest is not None:
+            return manifest
+        chosen = self._choose()
+        with job.claim(allowed=["*"]):
+            # The last file before the manifest: an interruption in between leaves it.
+            (self.directory / QUALITY_CARD).unlink(missing_ok=True)
+            shards = self._shards(chosen, job)
+            try:
+                self._make(shards, range(shards.writer.num_shards), engine)
+                return self._finish(job, shards, chosen.candidates)
+            except BaseException:
+                if not shards.any_made():
+                    shards.forget()  # What fails at once leaves nothing.
+                raise
+
+    def make_part(self, numbers: range, engine: Engine = make_in_turn) -> list[int]:
+        """Makes some shards only; other processes may make others at the same time.
+
+        Args:
+          numbers: of the shards; those that are there already are not made again.
+          engine: makes those that are missing.
+
+        Returns:
+          The numbers of the shards that the whole set still lacks. When it lacks none, ``complete``
+          makes the directory a set.
+
+        Raises:
+          InputError: as ``make_adversarial_set``, or the set has no shards of these numbers.
+          Stopped: likewise.
+        """
+        job = self._job
+        if job.finished() is not None:
+            return []
+        chosen = self._choose()
+        count = -(-len(chosen.positions) // job.flags["shard_size"])
+        if not 0 <= numbers.start < numbers.stop <= count:
+            raise InputError(
+                f"shards {numbers.start}:{numbers.stop} were asked for; the set has {count}, so "
+                f"expected a part of 0:{count}."
+            )
+        with job.claim(allowed=["*"], shards=numbers):
+            shards = self._shards(chosen, job)
+            self._make(shards, numbers, engine)
+            return shards.writer.missing_shards()
+
+    @functools.cached_property
+    def _job(self) -> Job:
+        settings = {
+            "num_examples": self.num_examples,
+            "sample": self.sample,
+            "shard_size": self.shard_size or default_shard_size(self.classifier.image_shape),
+            **dataclasses.asdict(self.config),
+        }
+        return attack_job(self.directory, self.classifier, self.dataset, settings)
+
+    def _choose(self) -> Chosen:
+        """The images, as an earlier run has left them or anew."""
+        check_images(self.classifier, self.dataset.images)
+        check_labels(self.classifier, self.dataset.labels)
+        return saved_choice(self.directory) or choose_images(
+            self.classifier,
+            self.dataset,
+            self.config.target,
+            self.config.seed,
+            num_examples=self.num_examples,
+            sample=self.sample,
         )
-        seconds = notes.setdefault("seconds", {})
-        missing = writer.missing_shards()
-        remaining = sum(last - first for first, last in map(writer.shard_range, missing))
+
+    def _shards(self, chosen: Chosen, job: Job) -> Shards:
+        if saved_choice(self.directory) is None:
+            save_choice(self.directory, chosen)
+        return Shards(
+            self.directory,
+            self.classifier,
+            self.dataset,
+            self.config,
+            chosen.positions,
+            job.flags["shard_size"],
+        )
+
+    def _make(self, shards: Shards, numbers: range, engine: Engine) -> None:
+        wanted = sum(map(shards.size, numbers))
+        missing = [number for number in shards.writer.missing_shards() if number in numbers]
+        if not missing:
+            return
+        there = wanted - sum(map(shards.size, missing))
         with tqdm(
-            desc=f"attack {classifier.name} ({config.target})",
-            total=len(positions),
-            initial=len(positions) - remaining,
+            desc=f"attack {self.classifier.name} ({self.config.target})",
+            total=wanted,
+            initial=there,
             unit="img",
-            disable=not progress,
+            disable=not self.progress,
         ) as bar:
-            for shard in missing:
-                start, before = time.perf_counter(), bar.n
-                part = positions[slice(*writer.shard_range(shard))]
-                examples = find_adversarial_examples(
-                    classifier,
-                    dataset.images[part],
-                    dataset.labels[part],
-                    config,
-                    indices=dataset.indices[part],
-                    progress=functools.partial(_advance, bar, before),
-                )
-                writer.write_shard(shard, examples._asdict())
-                _advance(bar, before, len(part))
-                seconds[str(shard)] = time.perf_counter() - start
-                job.note(notes)
-        found = _read_fields(directory, _SUMMARIZED, classifier.image_shape)
-        warn_of_unanswered(classifier, found)
+            engine(shards, missing, lambda done: bar.update(there + done - bar.n))
+
+    def _finish(self, job: Job, shards: Shards, candidates: int | None) -> dict[str, Any]:
+        """Checks what the shards hold, and makes the directory a set."""
+        found = shards.writer.read_fields(_SUMMARIZED)
+        warn_of_unanswered(self.classifier, found)
         checked = np.flatnonzero(attacked(found))[:MODEL_SAMPLE]
         checks = check_model(
-            classifier,
-            dataset.images[positions[checked]],
+            self.classifier,
+            self.dataset.images[shards.positions[checked]],
             found["label"][checked],
             found["target"][checked],
         )
+        seconds = shards.seconds()
         manifest = build_manifest(
             job.kind,
             flags=job.flags,
-            seed=config.seed,
+            seed=self.config.seed,
             inputs=job.inputs,
-            seconds=sum(seconds.values()),
-            dataset=dataset.name,
-            split=dataset.split,
-            model=model,
-            attack=dataclasses.asdict(config),
-            candidates=chosen.candidates,
-            summary=summarize_distortions(found, sum(seconds.values())),
+            seconds=seconds,
+            dataset=self.dataset.name,
+            split=self.dataset.split,
+            model=self.classifier.description,
+            attack=dataclasses.asdict(self.config),
+            candidates=candidates,
+            summary=summarize_distortions(found, seconds),
             quality_card=make_quality_card(found, checks),
         )
-        with atomic_path(directory / QUALITY_CARD) as temporary:
+        with atomic_path(self.directory / QUALITY_CARD) as temporary:
             temporary.write_text(quality_card_markdown(manifest), encoding="utf-8")
-        return writer.finish(manifest)
+        manifest = shards.writer.finish(manifest)
+        shards.forget()
+        return manifest
 
 
-def _advance(bar: tqdm, before: int, done: int) -> None:
-    bar.update(before + done - bar.n)
+def refuse_missing(
+    shards: Shards, numbers: Sequence[int], progress: Callable[[int], object]
+) -> None:
+    """The engine that makes nothing: it completes a set of which all shards are there.
 
-
-def _read_fields(
-    directory: Path, names: Sequence[str], image_shape: Sequence[int]
-) -> dict[str, np.ndarray]:
-    """Reads some fields of all shards back: those of interrupted runs are no longer in memory."""
-    features = feature_description(image_shape)
-    chosen = {name: features[name] for name in names}
-    shards = sorted(map(str, directory.glob("[!.]*.tfrecord-*")))
-    records = tf.data.TFRecordDataset(shards).batch(1000)
-    batches = list(
-        records.map(lambda batch: tf.io.parse_example(batch, chosen)).as_numpy_iterator()
+    Raises:
+      InputError: some are not.
+    """
+    raise InputError(
+        f"{shards.directory} lacks {len(numbers)} of {shards.writer.num_shards} shards "
+        f"({as_ranges(numbers)}); make or copy them there first, with the hidden files beside them."
     )
-    fields = {name: np.concatenate([batch[name] for batch in batches]) for name in names}
-    fields["status"] = np.array([text.decode() for text in fields["status"]], dtype=object)
-    return fields
+
+
+def as_ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in short: ``0:3, 7`` for 0, 1, 2, 7."""
+    gaps = [at for at in range(1, len(numbers)) if numbers[at] != numbers[at - 1] + 1]
+    parts = np.split(np.asarray(numbers), gaps)
+    return ", ".join(
+        str(part[0]) if len(part) == 1 else f"{part[0]}:{part[-1] + 1}" for part in parts
+    )

@@ -20,6 +20,7 @@ from tfblindspots.artifacts import (
     write_json,
 )
 from tfblindspots.errors import InputError
+from tfblindspots.experiments.locking import LOCK, locked
 
 CLAIM = ".job.json"
 
@@ -76,7 +77,7 @@ class Job:
         if not (place / MANIFEST).is_file():
             return None
         manifest = read_manifest(place, self.kind)
-        self._require_same(manifest)
+        self.require_same(manifest)
         for name in (*parts, *manifest.get("shards", ())):
             if not (self.directory / name).exists():
                 raise InputError(
@@ -86,47 +87,72 @@ class Job:
         return manifest
 
     @contextlib.contextmanager
-    def claim(self, allowed: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def claim(
+        self, allowed: Sequence[str] = (), shards: range | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Makes the directory this job's until the block, which writes the result, has succeeded.
 
-        When the block raises before it has written anything, the directory is as it was.
+        No other process can claim it meanwhile. When the block raises before it has written
+        anything, the directory is as it was.
 
         Args:
           allowed: glob patterns of what an interrupted run of this job may have left there.
+          shards: the block makes these shards only, and other processes may make others at the same
+            time; the directory stays unfinished.
 
         Yields:
           Notes for the runs that follow after an interruption: a dictionary that ``note`` saves.
 
         Raises:
-          InputError: the directory holds other files, or an unfinished job of other settings.
+          InputError: the directory holds other files, or an unfinished job of other settings, or
+            another process has claimed it.
         """
         existed = self.directory.exists()
-        claim = self.directory / CLAIM
-        notes: dict[str, Any] = {}
-        if claim.is_file():
-            record = read_json(claim)
-            self._require_same(record)
-            notes = record["notes"]
-            prepare_output_directory(self.directory, [CLAIM, *allowed], what=self.called)
-        else:
-            prepare_output_directory(self.directory, what=self.called)
-            self.note(notes)
+        # Nothing there is touched before the lock is had.
+        self._check(allowed, clean=False)
         try:
-            yield notes
-            claim.unlink()
-        except BaseException:
-            if [entry.name for entry in self.directory.iterdir()] == [CLAIM]:
-                claim.unlink()
-                if not existed:
-                    self.directory.rmdir()
-            raise
+            with locked(self.directory, shards, called=self.called):
+                notes = self._check(allowed, clean=shards is None)
+                if notes is None:
+                    notes = {}
+                    self.note(notes)
+                try:
+                    yield notes
+                    if shards is None:
+                        (self.directory / CLAIM).unlink()
+                except BaseException:
+                    names = {entry.name for entry in self.directory.iterdir()}
+                    if shards is None and names == {CLAIM, LOCK}:
+                        (self.directory / CLAIM).unlink()
+                    raise
+        finally:
+            if not existed and not any(self.directory.iterdir()):
+                self.directory.rmdir()
+
+    def _check(self, allowed: Sequence[str], clean: bool) -> dict[str, Any] | None:
+        """The notes of an unfinished run of this job; None where the directory is empty."""
+        claim = self.directory / CLAIM
+        record = read_json(claim) if claim.is_file() else None
+        if record is not None:
+            self.require_same(record)
+        patterns = [LOCK] if record is None else [LOCK, CLAIM, *allowed]
+        prepare_output_directory(self.directory, patterns, what=self.called, clean=clean)
+        return None if record is None else dict(record["notes"])
 
     def note(self, notes: Mapping[str, Any]) -> None:
         """Saves notes for the runs that follow should this one be interrupted."""
         record = {"flags": dict(self.flags), "inputs": dict(self.inputs), "notes": dict(notes)}
         write_json(self.directory / CLAIM, record)
 
-    def _require_same(self, found: Mapping[str, Any]) -> None:
+    def require_same(self, found: Mapping[str, Any]) -> None:
+        """Compares settings and inputs.
+
+        Args:
+          found: the manifest of a finished job, or what an unfinished one has left.
+
+        Raises:
+          InputError: they differ; it says in what.
+        """
         differences = [
             f"--{name}={found['flags'].get(name)} there, {value} here"
             for name, value in json.loads(json.dumps(dict(self.flags))).items()

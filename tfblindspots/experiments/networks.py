@@ -16,9 +16,10 @@ from tfblindspots.analysis import ImageSet, cross_error_table
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset
-from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE, make_adversarial_set
+from tfblindspots.experiments.attack import make_adversarial_set
 from tfblindspots.experiments.image_sets import CleanImages, adversarial_images, clean_and_noise
 from tfblindspots.experiments.jobs import Job, Stopwatch
+from tfblindspots.experiments.shards import LARGEST_SHARD
 from tfblindspots.experiments.training import TrainingConfig, describe, train_network
 from tfblindspots.models import get_definition, load_classifier
 from tfblindspots.reports import formatting
@@ -46,7 +47,7 @@ class NetworksConfig:
     models: tuple[str, ...] = NETWORKS
     seed: int = 0
     num_examples: int | None = None
-    shard_size: int = DEFAULT_SHARD_SIZE
+    shard_size: int = LARGEST_SHARD
 
 
 def compare_networks(

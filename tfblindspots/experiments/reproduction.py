@@ -8,13 +8,13 @@ from pathlib import Path
 from tfblindspots.artifacts import prepare_output_directory
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.attack import DEFAULT_SHARD_SIZE
 from tfblindspots.experiments.frame_bound_penalties import (
     FrameBoundPenaltiesConfig,
     compare_frame_bound_penalties,
 )
 from tfblindspots.experiments.networks import NETWORKS, NetworksConfig, compare_networks
 from tfblindspots.experiments.regularizers import RegularizersConfig, compare_regularizers
+from tfblindspots.experiments.shards import LARGEST_SHARD
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import (
     NOISE_STDDEVS,
@@ -63,7 +63,7 @@ class ReproductionConfig:
     num_seeds: int = 5
     amplify_to: float = 0.1
     num_examples: int | None = None
-    shard_size: int = DEFAULT_SHARD_SIZE
+    shard_size: int = LARGEST_SHARD
 
 
 def reproduce(
