@@ -8,6 +8,7 @@ from tfblindspots.artifacts.files import (
     fingerprint_path,
     prepare_output_directory,
     read_json,
+    remove_unfinished,
     to_json,
     write_json,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "prepare_output_directory",
     "read_json",
     "read_manifest",
+    "remove_unfinished",
     "to_json",
     "write_json",
 ]
