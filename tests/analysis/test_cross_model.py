@@ -25,6 +25,27 @@ def _images(brightest: list[int]) -> np.ndarray:
     return np.eye(3, dtype=np.float32)[brightest].reshape(-1, *_SHAPE)
 
 
+def test_nan_counts_as_the_least_likely_class(caplog: pytest.LogCaptureFixture) -> None:
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(images, [-1, 3])
+        return tf.where(flat > 1, np.float32(np.nan), flat)
+
+    model = Classifier("partly", logits, _SHAPE, 3, "0", False)
+    bright = _images([0, 1, 2, 0])
+    bright[[1, 3]] *= 2  # NaN where they are brightest: what is left is a tie of zeros
+    labels = np.array([0, 1, 2, 1])
+    (row,) = cross_error_table([model], [ImageSet("it", bright, labels, 0.0, None)])["rows"]
+    assert row["cells"][0]["errors"] == 1
+    assert [record.message for record in caplog.records] == [
+        "model partly returns NaN for 2 of 4 images of set it, first number 1; NaN counts as the "
+        "least likely class."
+    ]
+    everywhere = ImageSet("it", 2 * np.ones((4, *_SHAPE), np.float32), labels, 0.0, None)
+    message = "^set it: model partly returns NaN for every one of 4 images; expected numbers. Train"
+    with pytest.raises(InputError, match=message):
+        cross_error_table([model], [everywhere])
+
+
 def test_table() -> None:
     labels = np.array([0, 1, 2, 0])
     table = cross_error_table(

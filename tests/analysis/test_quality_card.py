@@ -30,6 +30,7 @@ def examples(count: int = COUNT, **changed: Any) -> dict[str, np.ndarray]:
         "original_prediction": np.ones(count, np.int64),
         "success": np.ones(count, np.int64),
         "distortion": np.full(count, 0.1, np.float32),
+        "evaluations": np.full(count, 9),
         "status": np.full(count, "converged", dtype=object),
     }
     for name, values in changed.items():
@@ -126,3 +127,15 @@ def test_what_is_lost_in_8_bits() -> None:
     # Of the five lost, two were none as floats.
     assert (found["count"], found["of"], found["bias"]) == (3, 8, "too robust")
     assert found["text"].startswith("3 of 8 adversarial images have none of 8 bits beside them")
+
+
+def test_images_that_get_nan_are_no_failures_of_a_search() -> None:
+    fields = examples(success=[0, 0, 0], status=["not finite"] * 3, evaluations=[0, 0, 7])
+    fields["distortion"][:3] = 0
+    fields["original_prediction"][0] = 0  # as the rule has it, and no misclassification
+    found = {name: (w["count"], w["of"]) for name, w in warnings(fields).items()}
+    assert found == {
+        "not_finite_images": (2, COUNT),
+        "not_finite_searches": (1, COUNT - 2),
+        "not_found": (1, COUNT - 2),
+    }

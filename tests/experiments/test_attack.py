@@ -15,9 +15,9 @@ from tfblindspots.artifacts import read_json, write_json
 from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments import make_adversarial_set
+from tfblindspots.experiments import Verification, make_adversarial_set, verify_adversarial_set
 from tfblindspots.experiments.attack import QUALITY_CARD
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import Classifier, predict_classes, predict_logits
 from tfblindspots.reports import quality_card_markdown
 
 MODULE = "tfblindspots.experiments.shards"
@@ -300,9 +300,84 @@ def test_data_that_does_not_fit_leaves_nothing(
 def test_a_model_that_returns_nan_leaves_nothing(
     tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
 ) -> None:
-    with pytest.raises(InputError, match="model linear returns NaN for 30 of 30 images, first for"):
+    with pytest.raises(InputError, match="linear returns NaN for every one of 30 images; expected"):
         make_adversarial_set(broken(classifier), test_set, config, tmp_path / "set")
     assert not (tmp_path / "set").exists()
+
+
+UNANSWERED = [3, 7, 20]
+
+
+@pytest.fixture(scope="module")
+def partly(classifier: Classifier, test_set: ImageDataset) -> Classifier:
+    """Gives all NaN for two images, and NaN for the class of the label for a third."""
+    marked = tf.constant(test_set.images[UNANSWERED].reshape(3, 1, -1))
+    lost = np.ones((3, 10), bool)
+    lost[2] = np.arange(10) == test_set.labels[UNANSWERED[2]]
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        same = tf.reduce_all(tf.reshape(images, [1, -1, 64]) == marked, axis=2)  # [3, B]
+        hidden = tf.reduce_any(same[:, :, None] & lost[:, None], axis=0)
+        return tf.where(hidden, np.float32(np.nan), classifier.logits(images))
+
+    return dataclasses.replace(classifier, logits=logits)
+
+
+@pytest.mark.parametrize("bits", [None, 8])
+def test_images_that_get_nan_are_left_alone_and_said(
+    tmp_path: Path,
+    classifier: Classifier,
+    partly: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    expected: AdversarialExamples,
+    caplog: pytest.LogCaptureFixture,
+    bits: int | None,
+) -> None:
+    config = dataclasses.replace(config, bits=bits)
+    manifest = make_adversarial_set(partly, test_set, config, tmp_path, shard_size=8)
+    warned = [record.message for record in caplog.records if "NaN" in record.message]
+    assert warned == [
+        "model linear returns NaN for 3 of 30 images, those of index "
+        f"{', '.join(map(str, test_set.indices[UNANSWERED]))}; they are not attacked and have the "
+        "status not finite."
+    ]
+    found = read_adversarial_set(tmp_path).examples
+    lost = np.isin(np.arange(30), UNANSWERED)
+    np.testing.assert_array_equal(found["status"] == "not finite", lost)
+    for name in ("success", "success_uint8", "evaluations", "distortion", "c"):
+        assert not found[name][lost].any() or (bits == 8 and name == "distortion")
+    runner_up = np.argsort(predict_logits(classifier, test_set.images[UNANSWERED[2:]]), axis=1)[0]
+    label = test_set.labels[UNANSWERED[2]]
+    by_the_rule = [0, 0, runner_up[-2] if runner_up[-1] == label else runner_up[-1]]
+    np.testing.assert_array_equal(found["original_prediction"][lost], by_the_rule)
+    if bits is None:
+        np.testing.assert_array_equal(found["prediction"][lost], by_the_rule)
+        np.testing.assert_array_equal(found["image"][lost], test_set.images[lost])
+        # The others do not notice.
+        for name in ("success", "status", "prediction", "target"):
+            np.testing.assert_array_equal(found[name][~lost], getattr(expected, name)[~lost])
+    summary = manifest["summary"]
+    right = predict_classes(classifier, test_set.images) == test_set.labels
+    assert summary["statuses"]["not finite"] == 3
+    assert summary["attacked"] == np.count_nonzero(right & ~lost)
+    warnings = {warning["id"]: warning for warning in manifest["quality_card"]["warnings"]}
+    assert (warnings["not_finite_images"]["count"], warnings["not_finite_images"]["of"]) == (3, 30)
+    assert not {"not_finite_searches", "not_finite_logits"} & warnings.keys()
+
+    def verify(model: Classifier) -> Verification:
+        return verify_adversarial_set(
+            tmp_path,
+            load_model=lambda interface: model,
+            load_dataset=lambda name, split: test_set,
+        )
+
+    assert verify(partly).holds, verify(partly).checks
+    (predictions,) = [check for check in verify(classifier).checks if check.name == "predictions"]
+    assert any(
+        "status is not finite after 0 evaluations; the model returns numbers" in problem
+        for problem in predictions.problems
+    )
 
 
 def test_other_files_are_kept(

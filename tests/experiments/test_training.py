@@ -11,7 +11,7 @@ from tfblindspots.artifacts import read_manifest
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments import TrainingConfig, train_network
-from tfblindspots.models import ASSETS, Classifier, predict_classes
+from tfblindspots.models import ASSETS, Classifier, load_keras_model, predict_classes
 
 CONFIG = TrainingConfig("fc10-1e-2", max_iterations=10)
 
@@ -74,6 +74,48 @@ def test_training_that_diverges_leaves_nothing(
     with pytest.raises(InputError, match="Training fc10-1e-2 diverged: its loss is nan"):
         train_network(CONFIG, broken, test_set, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_training_goes_on_and_leaves_no_trace(
+    tmp_path: Path,
+    train_set: ImageDataset,
+    test_set: ImageDataset,
+    model_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr("tfblindspots.training.checkpoint._LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("tfblindspots.training.checkpoint._SHARE", 1e9)
+
+    def cut_off(loss: float, name: str, iterations: int) -> None:
+        if iterations == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tfblindspots.training.lbfgs.check_finite", cut_off)
+        train_network(CONFIG, train_set, test_set, out)
+    assert sorted(path.name for path in out.iterdir()) == [
+        ".checkpoint-fc10-1e-2.npz",
+        ".job.json",
+    ]
+    with pytest.raises(InputError, match="belongs to a run with other settings"):
+        train_network(dataclasses.replace(CONFIG, seed=1), train_set, test_set, out)
+    # What a kill leaves in the middle of the export.
+    (tmp_path / ".out.0123abcd.tmp").mkdir()
+    begun: list[int] = []
+    monkeypatch.setattr(
+        "tfblindspots.training.lbfgs.check_finite", lambda loss, name, at: begun.append(at)
+    )
+    manifest = train_network(CONFIG, train_set, test_set, out)
+    assert begun == [5, 6, 7, 8, 9, 10]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert not any(path.name.startswith(".") for path in out.iterdir())
+    expected = read_manifest(model_directory / ASSETS, "saved_model")
+    for name in ("loss", "evaluations", "iterations", "test_error", "message"):
+        assert manifest[name] == expected[name]
+    found, trained = (load_keras_model(path).get_weights() for path in (out, model_directory))
+    for mine, theirs in zip(found, trained, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_other_files_are_kept(

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from tfblindspots.analysis.errors import error_rate
 from tfblindspots.data import Images
 from tfblindspots.errors import InputError
-from tfblindspots.models import Classifier, check_labels, predict_classes
+from tfblindspots.models import (
+    Classifier,
+    check_answers,
+    check_labels,
+    is_unanswered,
+    most_likely_class,
+    predict_logits,
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ def cross_error_table(
       ``mean_distortion`` and ``cells``, one a column: ``model`` and the fields of ``ErrorRate``.
 
     Raises:
-      InputError: images or labels do not fit a model, or a model returns NaN.
+      InputError: images or labels do not fit a model, or it returns NaN for all of a set.
     """
     return {
         "columns": [classifier.name for classifier in classifiers],
@@ -64,7 +72,20 @@ def cross_error_table(
 def _cell(classifier: Classifier, image_set: ImageSet) -> dict[str, Any]:
     try:
         check_labels(classifier, image_set.labels)
-        predictions = predict_classes(classifier, image_set.images)
+        check_answers(classifier, image_set.images)
+        logits = predict_logits(classifier, image_set.images)
     except InputError as error:
         raise InputError(f"set {image_set.name}: {error}") from None
-    return {"model": classifier.name, **error_rate(predictions, image_set.labels)._asdict()}
+    unanswered = np.flatnonzero(is_unanswered(logits))
+    if unanswered.size:
+        logging.warning(
+            "model %s returns NaN for %d of %d images of set %s, first number %d; NaN counts as "
+            "the least likely class.",
+            classifier.name,
+            unanswered.size,
+            len(logits),
+            image_set.name,
+            unanswered[0],
+        )
+    rate = error_rate(most_likely_class(logits), image_set.labels)
+    return {"model": classifier.name, **rate._asdict()}

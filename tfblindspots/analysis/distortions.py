@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tfblindspots.attacks import attacked as was_attacked
+
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -14,7 +16,8 @@ def summarize_distortions(examples: Mapping[str, np.ndarray], seconds: float) ->
 
     An image is attacked when the model classifies it correctly; any other counts as an adversarial
     image of distortion 0, so that a set's own model errs on all of it, as in the paper's tables. An
-    attack that fails has no distortion: it lowers the success rate and is left out of the means.
+    attack that fails has no distortion: it lowers the success rate and is left out of the means. An
+    image for which the model returns NaN is not attacked and counts in ``count`` and ``statuses``.
 
     Args:
       examples: fields of an adversarial set by name, each [N] with N at least 1: ``label``,
@@ -32,7 +35,7 @@ def summarize_distortions(examples: Mapping[str, np.ndarray], seconds: float) ->
       bits too, and over these ``mean_distortion_uint8`` and ``mean_ratio_uint8`` of their
       distortion in 8 bits over that as floats. What there are no images to compute from is None.
     """
-    attacked = examples["label"] == examples["original_prediction"]
+    attacked = was_attacked(examples)
     success = examples["success"] == 1
     distortion = examples["distortion"].astype(np.float64)
     found = distortion[attacked & success]

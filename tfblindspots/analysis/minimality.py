@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfblindspots.attacks import rms_distortion
+from tfblindspots.attacks import attacked, rms_distortion
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.models import Classifier, predict_classes
 
@@ -23,7 +23,7 @@ def sample_found(examples: Mapping[str, np.ndarray], count: int, seed: int) -> n
     Returns:
       Their positions, ascending, int64 [at most count].
     """
-    turned = (examples["original_prediction"] == examples["label"]) & (examples["success"] == 1)
+    turned = attacked(examples) & (examples["success"] == 1)
     numbers = np.flatnonzero(turned & (examples["distortion"] > 0))
     drawn = np.random.default_rng(seed).permutation(numbers)[:count]
     return np.sort(drawn)

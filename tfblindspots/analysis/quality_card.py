@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfblindspots.attacks import attacked as was_attacked
+from tfblindspots.attacks import unanswered
+
 TOO_ROBUST = "too robust"
 TOO_FRAGILE = "too fragile"
 EITHER = "either"
@@ -27,6 +30,13 @@ _RULES = (
         "look more fragile than it is where the images are not what it was trained for; check "
         "their scale (--pixel_range, in Python pixel_range) and the numbers of the classes",
         above=0.5,
+    ),
+    _Rule(
+        "not_finite_images",
+        EITHER,
+        "images get NaN from the model and are not attacked, so that nothing is known of the model "
+        "there; look for a root, a logarithm or a division at 0, or for images that are not what "
+        "the model was trained for",
     ),
     _Rule(
         "not_finite_logits",
@@ -119,8 +129,8 @@ def make_quality_card(
 
     Args:
       examples: fields of an adversarial set by name, each [N] with N at least 1: ``label``,
-        ``original_prediction``, ``success``, ``distortion``, ``status``; where they have 8-bit
-        images, ``success_uint8``.
+        ``original_prediction``, ``success``, ``distortion``, ``evaluations``, ``status``; where
+        they have 8-bit images, ``success_uint8``.
       checks: of the model on images of the set, from ``check_model``.
 
     Returns:
@@ -152,21 +162,22 @@ def _counts(
     examples: Mapping[str, np.ndarray], checks: Mapping[str, Any]
 ) -> dict[str, tuple[int, int]]:
     """By the rule's id: how many images of how many."""
-    attacked = examples["label"] == examples["original_prediction"]
+    attacked, lost = was_attacked(examples), unanswered(examples)
     failed = attacked & (examples["success"] == 0)
     moved = examples["distortion"] > 0
     of_attacked = {
         "not_found": failed & ~moved,
         "not_confirmed": failed & moved,
-        "not_finite_searches": examples["status"] == "not finite",
+        "not_finite_searches": (examples["status"] == "not finite") & ~lost,
         "evaluation_limit": examples["status"] == "evaluation limit",
     }
     found = attacked & (examples["success"] == 1)
     # Sets of schema 1 have no 8-bit images to lose.
-    lost = found & (examples.get("success_uint8", examples["success"]) == 0)
-    total = int(np.count_nonzero(attacked))
+    only_floats = found & (examples.get("success_uint8", examples["success"]) == 0)
+    total, given = int(np.count_nonzero(attacked)), int(np.count_nonzero(~lost))
     return {
-        "misclassified": (len(attacked) - total, len(attacked)),
+        "misclassified": (given - total, given),
+        "not_finite_images": (len(lost) - given, len(lost)),
         "not_deterministic": (checks["differing_logits"], checks["checked"]),
         **{
             name: (checks[name], checks["checked"])
@@ -180,5 +191,5 @@ def _counts(
             )
         },
         **{name: (int(np.count_nonzero(rows)), total) for name, rows in of_attacked.items()},
-        "lost_in_8_bits": (int(np.count_nonzero(lost)), int(np.count_nonzero(found))),
+        "lost_in_8_bits": (int(np.count_nonzero(only_floats)), int(np.count_nonzero(found))),
     }

@@ -12,9 +12,15 @@ import numpy as np
 from tfblindspots.adversarial_sets import fields_of, out_of_range, range_text
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.quality_card import make_quality_card
-from tfblindspots.attacks import succeeds
+from tfblindspots.attacks import attacked, succeeds, unanswered
 from tfblindspots.data import Images, from_uint8
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import (
+    Classifier,
+    is_unanswered,
+    most_likely_class,
+    predict_classes,
+    predict_logits,
+)
 
 # Of one claim, so many examples are described.
 _DESCRIBED = 5
@@ -118,15 +124,27 @@ def prediction_violations(examples: Examples, classifier: Classifier) -> list[Vi
       examples: the fields of a set, by name.
       classifier: its model.
     """
-    images = {
-        "original_prediction": examples["original"],
-        "prediction": examples["image"],
+    logits = predict_logits(classifier, examples["original"])
+    claimed, found = unanswered(examples), is_unanswered(logits)
+    classes = {
+        "original_prediction": most_likely_class(logits),
+        "prediction": predict_classes(classifier, examples["image"]),
     }
     if "image_uint8" in examples:
-        images["prediction_uint8"] = from_uint8(examples["image_uint8"])
+        stored = from_uint8(examples["image_uint8"])
+        classes["prediction_uint8"] = predict_classes(classifier, stored)
     return kept(
-        compared(name, examples[name], predict_classes(classifier, stored), "by the model")
-        for name, stored in images.items()
+        [
+            *(compared(name, examples[name], of, "by the model") for name, of in classes.items()),
+            violation(
+                "status",
+                claimed != found,
+                lambda i: (
+                    f"status is {examples['status'][i]} after {examples['evaluations'][i]} "
+                    f"evaluations; the model returns {'NaN' if found[i] else 'numbers'}"
+                ),
+            ),
+        ]
     )
 
 
@@ -134,7 +152,8 @@ def success_violations(examples: Examples) -> list[Violation]:
     """Successes, and failures, that the stored classes contradict.
 
     Success is the target's class, or any but the true one where nothing was aimed at: because the
-    attack is untargeted, or the image was misclassified to begin with.
+    attack is untargeted, or the image was misclassified to begin with. An image that was not
+    attacked because the model returned NaN is none.
 
     Args:
       examples: the fields of a set, by name.
@@ -145,6 +164,7 @@ def success_violations(examples: Examples) -> list[Violation]:
         if f"success{suffix}" in examples:
             prediction = examples[f"prediction{suffix}"]
             success = succeeds(prediction, label, target, examples["original_prediction"])
+            success &= ~unanswered(examples)
             violations.append(
                 compared(f"success{suffix}", examples[f"success{suffix}"], success, "by the class")
             )
@@ -226,16 +246,18 @@ def warning_differences(examples: Examples, card: Mapping[str, Any]) -> list[str
       card: what ``make_quality_card`` gave.
     """
     checks = card["checks"]
-    misclassified = examples["label"] != examples["original_prediction"]
+    were = attacked(examples)
     searched = np.isin(examples["status"].astype(str), ("not finite", "evaluation limit"))
-    attacked = int(np.count_nonzero(~misclassified))
-    limits = {"checked": attacked, **{name: checks["checked"] for name in _counted(checks)}}
+    limits = {
+        "checked": int(np.count_nonzero(were)),
+        **{name: checks["checked"] for name in _counted(checks)},
+    }
     lines = [
         f"quality card: {name} is {checks[name]}; expected at most {limit}"
         for name, limit in limits.items()
         if checks[name] > limit
     ]
-    if (misclassified & searched).any():
+    if (searched & ~were & ~unanswered(examples)).any():
         lines.append("quality card: images that were not attacked have the status of a search")
     if lines:
         return lines

@@ -9,6 +9,7 @@ from tfblindspots.artifacts.files import (
     fingerprint_path,
     prepare_output_directory,
     read_json,
+    remove_unfinished,
     to_json,
     write_json,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "prepare_output_directory",
     "read_json",
     "read_manifest",
+    "remove_unfinished",
     "to_json",
     "write_json",
 ]

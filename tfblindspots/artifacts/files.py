@@ -1,6 +1,7 @@
 """Files that are complete or absent, and fingerprints of what was read."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -150,6 +151,18 @@ def prepare_output_directory(
         if entry.match(_UNFINISHED):
             _remove(entry)
     return directory
+
+
+def remove_unfinished(path: str | os.PathLike[str]) -> None:
+    """Removes what ``atomic_path`` left beside ``path`` when its process was killed.
+
+    Args:
+      path: the final path; no other process may be at work on it.
+    """
+    final = Path(path).resolve()
+    for ending in ("tmp", "old"):
+        for entry in final.parent.glob(f".{glob.escape(final.name)}.{_TOKEN}.{ending}"):
+            _remove(entry)
 
 
 def check_output_file(

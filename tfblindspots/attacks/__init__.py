@@ -13,6 +13,7 @@ from tfblindspots.attacks.examples import (
 from tfblindspots.attacks.float_attack import MISCLASSIFIED, find_float_examples
 from tfblindspots.attacks.objectives import succeeds
 from tfblindspots.attacks.targets import choose_targets
+from tfblindspots.attacks.unanswered import attacked, unanswered
 
 __all__ = [
     "MISCLASSIFIED",
@@ -22,6 +23,7 @@ __all__ = [
     "AttackConfig",
     "FloatExamples",
     "amplify",
+    "attacked",
     "choose_targets",
     "find_adversarial_examples",
     "find_float_examples",
@@ -29,4 +31,5 @@ __all__ = [
     "perturbation_sizes",
     "rms_distortion",
     "succeeds",
+    "unanswered",
 ]

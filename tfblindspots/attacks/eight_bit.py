@@ -9,6 +9,7 @@ from tfblindspots.attacks.examples import AttackConfig, EightBitExamples, FloatE
 from tfblindspots.attacks.lattice_search import LatticeSearch
 from tfblindspots.attacks.objectives import UNTARGETED, Goal, succeeds
 from tfblindspots.attacks.passes import SMALL_BATCH, slots_for
+from tfblindspots.attacks.unanswered import unanswered
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.models import Classifier, predict_classes
 
@@ -26,7 +27,7 @@ def find_eight_bit(
 
     An image that is misclassified to begin with is the original, rounded, if that still is, and
     searched from there otherwise. Where the float attack failed, or nothing is found here, the
-    image is the original, rounded.
+    image is the original, rounded; so it is, without success, where the model returned NaN.
 
     Args:
       classifier: the model under attack.
@@ -43,15 +44,18 @@ def find_eight_bit(
         rows = np.flatnonzero(wrong)
         kept = predict_classes(classifier, from_uint8(levels[rows])) != found.label[rows]
         sought[rows] = ~kept
+    lost = unanswered(found._asdict())
+    sought &= ~lost
     target = np.where(wrong, UNTARGETED, found.target)
     goal = Goal(found.label, target)
     rows = np.flatnonzero(sought)
     first = (_MORE_ROUNDS if config.bits == 8 else _ROUNDS, _SHARE)
     for rounds, share in (first, *_AGAIN):
         rows = _search(classifier, config, found, goal, rows, rounds, share, levels)
-    return judge_eight_bit(
+    judged = judge_eight_bit(
         classifier, levels, found.original, found.label, found.target, found.original_prediction
     )
+    return judged._replace(success_uint8=np.where(lost, 0, judged.success_uint8))
 
 
 def _search(

@@ -12,11 +12,14 @@ from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss, s
 from tfblindspots.attacks.passes import changed, search_all
 from tfblindspots.attacks.rolling_batch import Found, Images
 from tfblindspots.attacks.targets import choose_targets
+from tfblindspots.attacks.unanswered import NOT_FINITE
 from tfblindspots.errors import InputError
 from tfblindspots.models import (
     Classifier,
     check_images,
     check_labels,
+    is_unanswered,
+    most_likely_class,
     predict_classes,
     predict_logits,
 )
@@ -27,7 +30,7 @@ _STATUSES = {
     search_state.CONVERGED: "converged",
     search_state.LIMIT: "evaluation limit",
     search_state.NOT_FOUND: NOT_FOUND,
-    search_state.NOT_FINITE: "not finite",
+    search_state.NOT_FINITE: NOT_FINITE,
 }
 
 
@@ -44,8 +47,9 @@ def find_float_examples(
 
     Pixels are any numbers in [0, 1], which files of 8 bits do not hold. An image that the model
     misclassifies to begin with is returned as it is: distortion 0, success 1, no evaluations. Where
-    nothing is found the original is returned with success 0; one whose logits or gradient are
-    infinite is given up after that evaluation, status "not finite".
+    nothing is found the original is returned with success 0; one whose logits or gradient are not
+    finite is given up after that evaluation, status "not finite". So is, without any evaluation,
+    one for which the model returns NaN to begin with; its prediction is by ``most_likely_class``.
 
     Args:
       classifier: the model under attack.
@@ -61,7 +65,7 @@ def find_float_examples(
 
     Raises:
       InputError: images or labels do not fit the model or each other, a class number as the target
-        is the true or predicted class of an image, or the model returns NaN for an image.
+        is the true or predicted class of an image.
     """
     check_images(classifier, images)
     check_labels(classifier, labels)
@@ -79,8 +83,8 @@ def find_float_examples(
             )
     logits = predict_logits(classifier, images)
     targets = choose_targets(config.target, logits, labels, indices, config.seed)
-    predictions = logits.argmax(axis=1)
-    attacked = np.flatnonzero(predictions == labels)
+    predictions, unanswered = most_likely_class(logits), is_unanswered(logits)
+    attacked = np.flatnonzero((predictions == labels) & ~unanswered)
     skipped = len(images) - len(attacked)
 
     choices = targets.shape[1]
@@ -108,18 +112,20 @@ def find_float_examples(
     c[attacked] = found_c[chosen]
     evaluations = np.zeros(len(images), np.int64)
     evaluations[attacked] = found.evaluations.reshape(-1, choices).sum(axis=1)
-    status = np.full(len(images), MISCLASSIFIED, dtype=object)
+    status = np.where(unanswered, NOT_FINITE, MISCLASSIFIED).astype(object)
     status[attacked] = [_STATUSES[code] for code in found.status[chosen].tolist()]
     # From here on everything that is claimed is computed from the pixels that are returned.
     stored = adversarial.reshape(images.shape)
     # A model that answers at random may change its mind on an image that was not attacked.
-    prediction = np.where(predictions != labels, predictions, predict_classes(classifier, stored))
-    success = succeeds(prediction, labels, target, predictions)
+    prediction = np.where(
+        unanswered | (predictions != labels), predictions, predict_classes(classifier, stored)
+    )
+    success = succeeds(prediction, labels, target, predictions) & ~unanswered
     return FloatExamples(
         image=stored,
         original=images,
         label=labels,
-        original_prediction=predictions.astype(np.int64),
+        original_prediction=predictions,
         prediction=prediction,
         target=target,
         success=success.astype(np.int64),

@@ -4,6 +4,7 @@ import numpy as np
 
 from tfblindspots.attacks.objectives import UNTARGETED
 from tfblindspots.errors import InputError
+from tfblindspots.models import most_likely_class
 
 
 def choose_targets(
@@ -31,7 +32,7 @@ def choose_targets(
         an image.
     """
     count, classes = logits.shape
-    predictions = logits.argmax(axis=1)
+    predictions = most_likely_class(logits)
     rows = np.arange(count)
     if target == "untargeted":
         return np.full((count, 1), UNTARGETED)
@@ -45,7 +46,8 @@ def choose_targets(
             ]
         )[:, None]
     if target in ("most_likely", "least_likely"):
-        likelihood = logits.astype(np.float64)
+        # Finite, so that NaN does not tie with the label.
+        likelihood = np.where(np.isnan(logits), np.finfo(np.float64).min, logits)
         likelihood[rows, labels] = -np.inf if target == "most_likely" else np.inf
         chosen = likelihood.argmax(1) if target == "most_likely" else likelihood.argmin(1)
         return chosen[:, None]

@@ -17,10 +17,10 @@ from tfblindspots.analysis import (
     summarize_distortions,
 )
 from tfblindspots.artifacts import atomic_path, build_manifest
-from tfblindspots.attacks import AttackConfig
+from tfblindspots.attacks import AttackConfig, attacked
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.choosing import Chosen, choose_images
+from tfblindspots.experiments.choosing import Chosen, choose_images, warn_of_unanswered
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.shards import (
     Engine,
@@ -46,6 +46,7 @@ _SUMMARIZED = (
     "distortion_uint8",
     "evaluations",
     "status",
+    "index",
 )
 
 
@@ -89,9 +90,9 @@ def make_adversarial_set(
       those of all shards, added up, whichever process made them.
 
     Raises:
-      InputError: the images, labels or target do not fit the model; the model gives NaN; the
-        directory holds other files or a set made with other settings, or another process is at
-        work there.
+      InputError: the images, labels or target do not fit the model; the model gives NaN for every
+        image; the directory holds other files or a set made with other settings, or another process
+        is at work there.
       Stopped: the system asked the process to end; the shard in work is made.
     """
     return AttackRun(
@@ -225,7 +226,8 @@ class AttackRun:
     def _finish(self, job: Job, shards: Shards, candidates: int | None) -> dict[str, Any]:
         """Checks what the shards hold, and makes the directory a set."""
         found = shards.writer.read_fields(_SUMMARIZED)
-        checked = np.flatnonzero(found["label"] == found["original_prediction"])[:MODEL_SAMPLE]
+        warn_of_unanswered(self.classifier, found)
+        checked = np.flatnonzero(attacked(found))[:MODEL_SAMPLE]
         checks = check_model(
             self.classifier,
             self.dataset.images[shards.positions[checked]],

@@ -1,16 +1,23 @@
 """Which images of a split are attacked, what the classes are called, and what a target means."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from absl import logging
 
 from tfblindspots.adversarial_sets import readable_class_name
-from tfblindspots.attacks import TARGETS
+from tfblindspots.attacks import TARGETS, unanswered
 from tfblindspots.data import ImageDataset, part_of
 from tfblindspots.errors import InputError
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import (
+    Classifier,
+    check_answers,
+    is_unanswered,
+    most_likely_class,
+    predict_classes,
+    predict_logits,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +93,10 @@ def choose_images(
         them all, misclassified ones too.
 
     Raises:
-      InputError: no image is left, or fewer than the sample, or both numbers are given.
+      InputError: no image is left, or fewer than the sample, or both numbers are given, or the
+        model returns NaN for every image.
     """
+    check_answers(classifier, part_of(dataset.images, slice(num_examples)))
     if sample is None:
         return Chosen(_attackable(classifier, dataset, num_examples, target), None)
     if num_examples is not None:
@@ -96,7 +105,8 @@ def choose_images(
         )
     if sample < 1:
         raise InputError(f"sample is {sample}; expected at least 1.")
-    correct = predict_classes(classifier, dataset.images) == dataset.labels
+    logits = predict_logits(classifier, dataset.images)
+    correct = (most_likely_class(logits) == dataset.labels) & ~is_unanswered(logits)
     if target.isdecimal():
         correct &= dataset.labels != int(target)
     candidates = np.flatnonzero(correct)
@@ -134,6 +144,26 @@ def _attackable(
             target,
         )
     return positions
+
+
+def warn_of_unanswered(classifier: Classifier, found: Mapping[str, np.ndarray]) -> None:
+    """Says, in one line, which images were not attacked because the model returned NaN.
+
+    Args:
+      classifier: the model.
+      found: fields of the whole set, by name: ``index``, ``status``, ``evaluations``.
+    """
+    indices = found["index"][unanswered(found)]
+    if indices.size:
+        logging.warning(
+            "model %s returns NaN for %d of %d images, those of index %s%s; they are not attacked "
+            "and have the status not finite.",
+            classifier.name,
+            indices.size,
+            len(found["index"]),
+            ", ".join(map(str, indices[:5])),
+            ", …" if indices.size > 5 else "",
+        )
 
 
 def class_names(classifier: Classifier, dataset: ImageDataset) -> Sequence[str]:

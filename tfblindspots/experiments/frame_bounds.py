@@ -30,6 +30,7 @@ from tfblindspots.models import (
     ModelInterface,
     check_labels,
     get_definition,
+    is_unanswered,
     load_classifier,
     load_keras_model,
     predict_logits,
@@ -189,6 +190,12 @@ def _measure(
 def _outputs(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """What the bound is of: logits, or probabilities where the network gives these."""
     logits = predict_logits(classifier, images)
+    if is_unanswered(logits).any():
+        raise InputError(
+            f"model {classifier.name} returns NaN for {is_unanswered(logits).sum()} of "
+            f"{len(images)} images; expected numbers, which the bound is compared with. Leave "
+            "these images out or train the model again."
+        )
     return np.exp(logits) if classifier.probabilities else logits
 
 

@@ -120,7 +120,8 @@ class Job:
                 try:
                     yield notes
                     if shards is None:
-                        (self.directory / CLAIM).unlink()
+                        # A result that replaces the whole directory takes the file with it.
+                        (self.directory / CLAIM).unlink(missing_ok=True)
                 except BaseException:
                     names = {entry.name for entry in self.directory.iterdir()}
                     if shards is None and names == {CLAIM, LOCK}:

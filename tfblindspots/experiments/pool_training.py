@@ -30,8 +30,10 @@ from tfblindspots.experiments.training_board import training_board
 from tfblindspots.models import ASSETS, Classifier, get_definition, predict_classes
 from tfblindspots.reports.reading import RESULTS
 from tfblindspots.training import (
+    CHECKPOINTS,
     IMAGES,
     AdversarialPool,
+    Checkpoints,
     Follow,
     LayerChain,
     PoolConfig,
@@ -146,31 +148,39 @@ def _train(
 ) -> dict[str, Any]:
     directory, (train_set, test_set) = job.directory, sets
     images = in_memory(train_set.images, "training with pools")
-    start = time.perf_counter()
-    with job.claim(allowed=[SAVED_MODEL, POOLS, RESULTS]):
-        # What an interrupted run left belongs to another training, be it of the same settings.
+    checkpoints = Checkpoints(directory)
+    with job.claim(allowed=[SAVED_MODEL, POOLS, RESULTS, CHECKPOINTS]) as notes:
+        # What was made of an interrupted training is made again.
         for name in (SAVED_MODEL, POOLS):
             shutil.rmtree(directory / name, ignore_errors=True)
         classifier = chain.classifier(IMAGES)
-        curve: list[dict[str, float]] = []
+        curve: list[dict[str, float]] = notes.get("curve", [])
 
         def after_epoch(reached: Progress) -> None:
             predictions = predict_classes(classifier, test_set.images)
             error = error_rate(predictions, test_set.labels).rate
-            curve.append({"loss": reached.loss, "test_error": error})
+            # It may be longer than the training that goes on has come.
+            curve[reached.done - 1 :] = [{"loss": reached.loss, "test_error": error}]
+            job.note({"curve": curve})
             follow(reached)
 
-        trained = fit_with_pools(
-            chain,
-            images,
-            train_set.labels,
-            pools,
-            config.regularization,
-            seed=config.seed,
-            epochs=config.epochs,
-            follow=after_epoch,
-            progress=progress,
-        )
+        try:
+            trained = fit_with_pools(
+                chain,
+                images,
+                train_set.labels,
+                pools,
+                config.regularization,
+                seed=config.seed,
+                epochs=config.epochs,
+                checkpoints=checkpoints,
+                follow=after_epoch,
+                progress=progress,
+            )
+        except InputError:
+            checkpoints.remove()  # A rerun would not get farther.
+            raise
+        start = time.perf_counter() - trained.seconds
         exported = export_network(
             directory / SAVED_MODEL,
             dataclasses.replace(get_definition(config.model), weight_decays={}, trainer="pools"),
@@ -179,7 +189,6 @@ def _train(
             test_set,
             flags=job.flags,
             inputs=job.inputs,
-            seconds=trained.seconds,
         )
         results = {
             "flags": job.flags,
@@ -205,6 +214,7 @@ def _train(
         )
         write_json(directory / RESULTS, results)
         write_json(directory / MANIFEST, manifest)
+        checkpoints.remove()
     return results
 
 

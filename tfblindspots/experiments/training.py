@@ -2,16 +2,17 @@
 
 import dataclasses
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfblindspots.analysis import error_rate
-from tfblindspots.artifacts import build_manifest, prepare_output_directory
+from tfblindspots.artifacts import build_manifest, remove_unfinished
 from tfblindspots.data import ImageDataset
-from tfblindspots.experiments.jobs import Job
+from tfblindspots.errors import InputError
+from tfblindspots.experiments.jobs import CLAIM, Job
+from tfblindspots.experiments.locking import LOCK
 from tfblindspots.experiments.training_board import training_board
 from tfblindspots.models import (
     ASSETS,
@@ -21,7 +22,7 @@ from tfblindspots.models import (
     load_classifier,
     predict_classes,
 )
-from tfblindspots.training import TrainingResult, train
+from tfblindspots.training import CHECKPOINTS, Checkpoints, TrainingResult, train
 
 KIND = "saved_model"
 
@@ -53,6 +54,9 @@ def train_network(
     progress: bool = False,
 ) -> dict[str, Any]:
     """Trains a network and exports it, or finds it already there.
+
+    An interrupted training, killed or not, goes on where it was saved last; its weights are those
+    of an uninterrupted one. Until the network is there, hidden files in the directory are all.
 
     Args:
       config: the network and how it is trained.
@@ -88,18 +92,22 @@ def train_network(
     manifest = job.finished(ASSETS)
     with training_board(tensorboard_dir, job, train_set, test_set) as board:
         if manifest is None:
-            prepare_output_directory(directory)
-            start = time.perf_counter()
-            try:
-                result = train(
-                    definition,
-                    train_set,
-                    seed=config.seed,
-                    max_iterations=config.max_iterations,
-                    frame_bound_penalty=config.frame_bound_penalty,
-                    follow=board.follow if board else None,
-                    progress=progress,
-                )
+            checkpoints = Checkpoints(directory)
+            with job.claim(allowed=[CHECKPOINTS]):
+                try:
+                    result = train(
+                        definition,
+                        train_set,
+                        seed=config.seed,
+                        max_iterations=config.max_iterations,
+                        frame_bound_penalty=config.frame_bound_penalty,
+                        checkpoints=checkpoints,
+                        follow=board.follow if board else None,
+                        progress=progress,
+                    )
+                except InputError:
+                    checkpoints.remove()  # A rerun would not get farther.
+                    raise
                 manifest = export_network(
                     directory,
                     definition,
@@ -108,13 +116,7 @@ def train_network(
                     test_set,
                     flags=job.flags,
                     inputs=job.inputs,
-                    seconds=time.perf_counter() - start,
                 )
-            finally:
-                # The directory was made before the work, to fail early; a SavedModel appears in it
-                # at once or not at all.
-                if not any(directory.iterdir()):
-                    directory.rmdir()
         if board is not None:
             board.finish(directory, manifest)
     return manifest
@@ -129,9 +131,11 @@ def export_network(
     *,
     flags: Mapping[str, Any],
     inputs: Mapping[str, Any],
-    seconds: float,
 ) -> dict[str, Any]:
-    """Measures a trained network and exports it; arguments and manifest as ``train_network``."""
+    """Measures a trained network and exports it; arguments and manifest as ``train_network``.
+
+    The directory is this job's, whose hidden files the SavedModel replaces.
+    """
     classifier = load_classifier(result.model, name=definition.name)
     errors = {
         name: error_rate(predict_classes(classifier, images.images), images.labels)._asdict()
@@ -142,7 +146,7 @@ def export_network(
         flags=flags,
         seed=flags["seed"],
         inputs=inputs,
-        seconds=seconds,
+        seconds=result.seconds,
         name=definition.name,
         title=definition.title,
         dataset=train_set.name,
@@ -157,7 +161,8 @@ def export_network(
         train_seconds=round(result.seconds, 3),
         message=result.message,
     )
-    export_saved_model(result.model, directory, manifest)
+    remove_unfinished(directory)
+    export_saved_model(result.model, directory, manifest, replaced=[CLAIM, LOCK, CHECKPOINTS])
     return manifest
 
 

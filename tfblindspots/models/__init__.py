@@ -1,12 +1,17 @@
 """Keras definitions, SavedModel export, and the one seam to models: the classifier."""
 
 from tfblindspots.models.activations import Layer, load_layer
+from tfblindspots.models.answers import (
+    check_answers,
+    is_unanswered,
+    most_likely_class,
+    predict_classes,
+)
 from tfblindspots.models.classifier import (
     Classifier,
     check_images,
     check_labels,
     forward_batch_size,
-    predict_classes,
     predict_logits,
 )
 from tfblindspots.models.definition import ModelDefinition
@@ -41,6 +46,7 @@ __all__ = [
     "ModelInterface",
     "Stage",
     "build_quocnet",
+    "check_answers",
     "check_images",
     "check_labels",
     "check_stages",
@@ -48,10 +54,12 @@ __all__ = [
     "extract_patches",
     "forward_batch_size",
     "get_definition",
+    "is_unanswered",
     "load_classifier",
     "load_keras_model",
     "load_layer",
     "load_weights",
+    "most_likely_class",
     "predict_classes",
     "predict_logits",
     "with_fixed_sizes",

@@ -59,25 +59,18 @@ def predict_logits(
       batch_size: images at a time; bounds the memory. None: ``forward_batch_size``.
 
     Returns:
-      float32 [N, K].
+      float32 [N, K]; NaN where the model returns it.
 
     Raises:
-      InputError: the images do not fit the model, or it returns NaN for one of them.
+      InputError: the images do not fit the model.
     """
     _check_rank_and_shape(classifier, images)
     compiled = _compiled_logits(classifier)
     batch_size = batch_size or forward_batch_size(classifier.image_shape)
     starts = range(0, len(images), batch_size)
-    logits = np.concatenate(
+    return np.concatenate(
         [compiled(tf.constant(images[start : start + batch_size])).numpy() for start in starts]
     )
-    broken = np.flatnonzero(np.isnan(logits).any(axis=1))
-    if broken.size:
-        raise InputError(
-            f"model {classifier.name} returns NaN for {broken.size} of {len(images)} images, first "
-            f"for number {broken[0]}; expected numbers. Train it again or use another model."
-        )
-    return logits
 
 
 def forward_batch_size(image_shape: tuple[int, int, int]) -> int:
@@ -90,25 +83,6 @@ def _compiled_logits(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]
     """The graph of the logits; kept, since tracing takes longer than most predictions."""
     batch = tf.TensorSpec([None, *classifier.image_shape], tf.float32)
     return tf.function(classifier.logits, autograph=False).get_concrete_function(batch)
-
-
-def predict_classes(
-    classifier: Classifier, images: Images, batch_size: int | None = None
-) -> np.ndarray:
-    """The class with the largest logit.
-
-    Args:
-      classifier: the model.
-      images: float32 [N, H, W, C], as for ``predict_logits``.
-      batch_size: images at a time, as for ``predict_logits``.
-
-    Returns:
-      int64 [N].
-
-    Raises:
-      InputError: as ``predict_logits``.
-    """
-    return predict_logits(classifier, images, batch_size).argmax(axis=1).astype(np.int64)
 
 
 def check_images(classifier: Classifier, images: Images) -> None:

@@ -1,7 +1,7 @@
 """Writes SavedModels that need nothing but TensorFlow to be used and differentiated."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,11 @@ _Function = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 def export_saved_model(
-    model: keras.Model, directory: str | os.PathLike[str], manifest: Mapping[str, Any]
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    manifest: Mapping[str, Any],
+    *,
+    replaced: Sequence[str] = (),
 ) -> None:
     """Writes a model as a SavedModel, complete or not at all.
 
@@ -34,12 +38,13 @@ def export_saved_model(
         logarithms then are the logits).
       directory: where to write. An earlier export there is replaced.
       manifest: where the model came from; see ``artifacts.build_manifest``, kind "saved_model".
+      replaced: glob patterns of other files that may lie there, and are replaced too.
 
     Raises:
       InputError: the directory holds something else, or the model is not a classifier of images or
         returns NaN.
     """
-    _check_replaceable(Path(directory))
+    _check_replaceable(Path(directory), replaced)
     module = tf.Module()
     # Plain variables: tracking the Keras model would export Keras's own bookkeeping as well.
     module.weights = [weight.value for weight in model.weights]
@@ -94,8 +99,12 @@ def _also_of_none(function: _Function) -> _Function:
     return padded
 
 
-def _check_replaceable(directory: Path) -> None:
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+def _check_replaceable(directory: Path, replaced: Sequence[str]) -> None:
+    if not directory.exists():
+        return
+    if directory.is_dir() and all(
+        any(entry.match(pattern) for pattern in replaced) for entry in directory.iterdir()
+    ):
         return
     try:
         read_manifest(directory / ASSETS, "saved_model")

@@ -7,8 +7,9 @@ of each pool is replaced all the time by examples of the network as it is then.
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -136,6 +137,33 @@ class AdversarialPool:
         for name, values in self._notes.items():
             values[slots] = getattr(found, name)[good]
         self.count.assign(count + appended)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes while the network is trained, for a checkpoint."""
+        changing = {
+            "changes": self._changes.numpy(),
+            "rows": self._rows.numpy(),
+            "count": self.count.numpy(),
+            "made": self.made,
+            "evaluations spent": self.evaluations,
+            **self._notes,
+            "status": self._notes["status"].astype(str),
+        }
+        return {f"pool of {self.place}: {name}": value for name, value in changing.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what ``state`` gave."""
+        saved = {name: state[f"pool of {self.place}: {name}"] for name in ("made", *self._notes)}
+        self._notes = {name: saved[name].copy() for name in self._notes}
+        self._notes["status"] = self._notes["status"].astype(object)
+        for variable, name in (
+            (self._changes, "changes"),
+            (self._rows, "rows"),
+            (self.count, "count"),
+        ):
+            variable.assign(state[f"pool of {self.place}: {name}"])
+        self.made = int(saved["made"])
+        self.evaluations = int(state[f"pool of {self.place}: evaluations spent"])
 
     def draw(
         self, images: tf.Tensor, labels: tf.Tensor, number: int, key: tf.Tensor, algorithm: str

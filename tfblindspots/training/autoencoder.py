@@ -1,7 +1,6 @@
 """AE400-10: softmax regression on the frozen code of a sparse autoencoder (section 4.1)."""
 
 import math
-import time
 from collections.abc import Mapping
 
 import keras
@@ -10,6 +9,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tqdm
 
+from tfblindspots.training.checkpoint import (
+    NO_CHECKPOINTS,
+    Checkpoint,
+    Checkpoints,
+    assign_values,
+    values_of,
+)
 from tfblindspots.training.lbfgs import fit_lbfgs
 from tfblindspots.training.objective import check_finite
 from tfblindspots.training.progress import Follow, Progress
@@ -40,6 +46,7 @@ def fit_autoencoder(
     *,
     seed: int,
     max_iterations: int,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -52,6 +59,7 @@ def fit_autoencoder(
       weight_decays: lambda by layer name, see ``weight_decay_penalty``.
       seed: of the autoencoder's weights, batches and noise.
       max_iterations: of L-BFGS, for the softmax.
+      checkpoints: where each part goes on from, and is saved.
       follow: called as both parts are trained.
       progress: shows bars.
 
@@ -61,11 +69,16 @@ def fit_autoencoder(
     Raises:
       InputError: a loss became NaN or infinite.
     """
-    start = time.monotonic()
     pixels = images.reshape(len(images), -1)
     code, logits = model.get_layer("code"), model.get_layer("logits")
-    code.set_weights(train_encoder(pixels, code.units, seed=seed, follow=follow, progress=progress))
+    checkpoint = checkpoints.of("code")
+    code.set_weights(
+        train_encoder(
+            pixels, code.units, seed=seed, checkpoint=checkpoint, follow=follow, progress=progress
+        )
+    )
     code.trainable = False
+    seconds = checkpoint.seconds
     # The code is fixed, so it is computed once, and what is left to train is convex.
     encoder = keras.Model(model.inputs, code.output)
     codes = encoder.predict(images, batch_size=1000, verbose=0)
@@ -77,11 +90,12 @@ def fit_autoencoder(
         labels,
         weight_decays,
         max_iterations=max_iterations,
+        checkpoints=checkpoints,
         # The head alone takes codes, not images.
         follow=follow and (lambda progress: follow(progress._replace(model=model))),
         progress=progress,
     )
-    return result._replace(model=model, seconds=time.monotonic() - start)
+    return result._replace(model=model, seconds=seconds + result.seconds)
 
 
 def train_encoder(
@@ -89,6 +103,7 @@ def train_encoder(
     units: int,
     *,
     seed: int,
+    checkpoint: Checkpoint | None = None,
     follow: Follow | None = None,
     progress: bool = False,
 ) -> list[np.ndarray]:
@@ -103,6 +118,7 @@ def train_encoder(
       pixels: float32 [N, n] in [0, 1].
       units: of the code, sigmoid.
       seed: of the initial weights, the batches and the noise.
+      checkpoint: where it goes on from, and is saved; None for nowhere.
       follow: called after every 100 steps.
       progress: shows a bar.
 
@@ -160,13 +176,24 @@ def train_encoder(
             optimizer.apply(tape.gradient(value, variables))
         return value
 
-    with tqdm.tqdm(total=steps, desc="code", unit="step", disable=not progress) as bar:
-        for first in range(0, steps, _STEPS_BETWEEN_REPORTS):
+    checkpoint, begun = checkpoint or Checkpoint(None), 0
+    changing = [*variables, *optimizer.variables]
+    if checkpoint.state is not None:
+        begun = int(checkpoint.state["steps"])
+        assign_values(changing, checkpoint.state)
+    with tqdm.tqdm(
+        total=steps, initial=begun, desc="code", unit="step", disable=not progress
+    ) as bar:
+        for first in range(begun, steps, _STEPS_BETWEEN_REPORTS):
             last = min(first + _STEPS_BETWEEN_REPORTS, steps)
             value = float(advance(tf.constant(first), tf.constant(last)))
             check_finite(value, "code", last)
             if follow is not None:
                 follow(Progress("code", last, steps, value, None))
+            checkpoint.save(
+                lambda: {"steps": last, **values_of(changing)},  # noqa: B023 - called at once
+                last=last == steps,
+            )
             bar.update(last - first)
             bar.set_postfix(loss=f"{value:.3g}")
     return [_SLOPE * encoder.kernel.numpy(), _SLOPE * encoder.bias.numpy()]

@@ -1,7 +1,6 @@
 """Stochastic training by Keras, for networks that are not the paper's L-BFGS ones."""
 
 import math
-import time
 from collections.abc import Mapping
 
 import keras
@@ -9,6 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from tfblindspots.training.checkpoint import (
+    NO_CHECKPOINTS,
+    Checkpoints,
+    assign_values,
+    values_of,
+)
 from tfblindspots.training.frame_bound_penalty import FrameBoundPenalty
 from tfblindspots.training.objective import (
     check_finite,
@@ -30,10 +35,10 @@ class ShuffledBatches(keras.utils.PyDataset):
     would change the weights.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int) -> None:
+    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int = 0) -> None:
         super().__init__()
         self._images, self._labels, self._seed = images, labels, seed
-        self._epoch = 0
+        self._epoch = epoch
         self._shuffle()
 
     def _shuffle(self) -> None:
@@ -64,6 +69,7 @@ def fit_adam(
     seed: int,
     epochs: int | None = None,
     frame_bound_penalty: float | None = None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -77,6 +83,7 @@ def fit_adam(
       seed: of the order of the images.
       epochs: passes over the images; by default as many as make 3,000 steps.
       frame_bound_penalty: weight of ``FrameBoundPenalty``; None for none.
+      checkpoints: where the training goes on from, and is saved at epochs' ends.
       follow: called after each epoch.
       progress: shows a bar.
 
@@ -87,8 +94,9 @@ def fit_adam(
     Raises:
       InputError: the loss became NaN or infinite, or the penalty does not fit the model.
     """
-    start = time.monotonic()
-    batches = ShuffledBatches(images, labels, seed)
+    checkpoint = checkpoints.of(model.name)
+    begun = 0 if checkpoint.state is None else int(checkpoint.state["epochs"])
+    batches = ShuffledBatches(images, labels, seed, begun)
     epochs = epochs or math.ceil(_STEPS / len(batches))
     steps = epochs * len(batches)
     bounds = None if frame_bound_penalty is None else FrameBoundPenalty(model, frame_bound_penalty)
@@ -108,17 +116,30 @@ def fit_adam(
         loss=loss,
         jit_compile=False,  # XLA makes convolutions on a CPU several times slower
     )
-    with tqdm.tqdm(total=epochs, desc=model.name, unit="epoch", disable=not progress) as bar:
+    trained.optimizer.build(trained.trainable_variables)
+    # Among the model's are the states of its random layers.
+    changing = [*trained.variables, *trained.optimizer.variables]
+    if bounds is not None:
+        changing += bounds.vectors
+    if checkpoint.state is not None:
+        assign_values(changing, checkpoint.state)
+    with tqdm.tqdm(
+        total=epochs, initial=begun, desc=model.name, unit="epoch", disable=not progress
+    ) as bar:
 
         def after_epoch(epoch: int, logs: Mapping[str, float]) -> None:
             check_finite(logs["loss"], model.name, epoch + 1)
             if follow is not None:
                 follow(Progress(model.name, epoch + 1, epochs, logs["loss"], model))
+            checkpoint.save(
+                lambda: {"epochs": epoch + 1, **values_of(changing)}, last=epoch + 1 == epochs
+            )
             bar.update()
             bar.set_postfix(loss=f"{logs['loss']:.3g}")
 
         trained.fit(
             batches,
+            initial_epoch=begun,
             epochs=epochs,
             shuffle=False,
             verbose=0,
@@ -131,6 +152,6 @@ def fit_adam(
         iterations=epochs,
         evaluations=steps,
         loss=float(value),
-        seconds=time.monotonic() - start,
+        seconds=checkpoint.seconds,
         message=f"stopped after the {epochs} epochs that were asked for",
     )

@@ -1,9 +1,10 @@
 """Stochastic training with adversarial pools, and the regularisers it is compared with (E7)."""
 
+import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,12 @@ import tqdm
 
 from tfblindspots.errors import InputError
 from tfblindspots.training.adversarial_pool import AdversarialPool
+from tfblindspots.training.checkpoint import (
+    NO_CHECKPOINTS,
+    Checkpoints,
+    assign_values,
+    values_of,
+)
 from tfblindspots.training.layer_chain import IMAGES, Dropout, LayerChain
 from tfblindspots.training.objective import (
     check_finite,
@@ -59,6 +66,7 @@ def fit_with_pools(
     *,
     seed: int,
     epochs: int | None = None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     follow: Follow = lambda progress: None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -76,6 +84,7 @@ def fit_with_pools(
       regularization: besides pools.
       seed: of the order of the images and of every draw.
       epochs: passes over the images; by default 40, and at least as many as make 1,500 steps.
+      checkpoints: where the training goes on from, and is saved at epochs' ends.
       follow: called after each epoch, with the loss of its last steps.
       progress: shows a bar.
 
@@ -86,15 +95,37 @@ def fit_with_pools(
     Raises:
       InputError: there are too few images for a batch, or the loss became NaN or infinite.
     """
-    start = time.monotonic()
+    checkpoint = checkpoints.of(chain.model.name)
     size = min(_BATCH_SIZE, len(labels))
     steps = len(labels) // size
     epochs = epochs or max(_EPOCHS, math.ceil(_LEAST_STEPS / steps))
     generator = np.random.default_rng(seed)
     data = tf.constant(images), tf.constant(labels)
-    advance = _compile(chain, data, pools, regularization, seed, size, epochs * steps)
-    with tqdm.tqdm(total=epochs, desc=chain.model.name, unit="epoch", disable=not progress) as bar:
-        for epoch in range(epochs):
+    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(chain.model.trainable_variables)
+    advance = _compile(chain, data, pools, regularization, seed, size, optimizer)
+    changing = [*chain.model.variables, *optimizer.variables]
+    reached = 0
+    if checkpoint.state is not None:
+        reached = int(checkpoint.state["epochs"])
+        generator.bit_generator.state = json.loads(str(checkpoint.state["generator"]))
+        assign_values(changing, checkpoint.state)
+        for pool in pools:
+            pool.restore(checkpoint.state)
+
+    def state(done: int) -> dict[str, Any]:
+        return {
+            "epochs": done,
+            "generator": json.dumps(generator.bit_generator.state),
+            **values_of(changing),
+            **{name: value for pool in pools for name, value in pool.state().items()},
+        }
+
+    with tqdm.tqdm(
+        total=epochs, initial=reached, desc=chain.model.name, unit="epoch", disable=not progress
+    ) as bar:
+        for epoch in range(reached, epochs):
             order = tf.constant(generator.permutation(len(labels))[: steps * size])
             begun = epoch * steps  # steps before this epoch
             loss = 0.0
@@ -105,6 +136,7 @@ def fit_with_pools(
                 loss = float(advance(order, *map(tf.constant, (first, last, begun))))
             check_finite(loss, chain.model.name, epoch + 1)
             follow(Progress(chain.model.name, epoch + 1, epochs, loss, chain.model))
+            checkpoint.save(lambda: state(epoch + 1), last=epoch + 1 == epochs)  # noqa: B023
             bar.update()
             bar.set_postfix(loss=f"{loss:.3g}")
     logits = chain.model.predict(images, batch_size=1000, verbose=0)
@@ -117,7 +149,7 @@ def fit_with_pools(
         iterations=epochs,
         evaluations=epochs * steps,
         loss=float(value),
-        seconds=time.monotonic() - start,
+        seconds=checkpoint.seconds,
         message=f"stopped after the {epochs} epochs that were asked for",
     )
 
@@ -149,7 +181,7 @@ def _compile(
     regularization: Regularization,
     seed: int,
     size: int,
-    total: int,
+    optimizer: keras.Optimizer,
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     """(order [N], first, last, begun) -> mean loss of the steps of an epoch, which it takes."""
     images, labels = data
@@ -158,8 +190,6 @@ def _compile(
     xla = not any(isinstance(layer, keras.layers.Conv2D) for layer in chain.layers)
     algorithm = "threefry" if xla else "auto_select"
     variables = chain.model.trainable_variables
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, total))
-    optimizer.build(variables)
     decays = _weight_decays(chain, regularization)
     rates = (regularization.pixel_dropout, regularization.unit_dropout)
 

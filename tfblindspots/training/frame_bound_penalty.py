@@ -46,6 +46,11 @@ class FrameBoundPenalty:
         for _ in range(_FIRST_ITERATIONS):
             self()
 
+    @property
+    def vectors(self) -> list[tf.Variable]:
+        """What the power iterations have come to: all that changes from call to call."""
+        return [vector for _, vector in self._layers]
+
     def __call__(self) -> tf.Tensor:
         """The penalty, float32 scalar, differentiable in the kernels."""
         return self._weight * tf.add_n([_norm(*layer) for layer in self._layers])

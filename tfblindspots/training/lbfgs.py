@@ -1,7 +1,6 @@
 """Full-batch L-BFGS, by which the paper trained its networks on MNIST (section 4.1)."""
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tqdm
 
+from tfblindspots.training.checkpoint import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from tfblindspots.training.objective import (
     check_finite,
     mean_cross_entropy,
@@ -50,6 +50,7 @@ def minimize(
     relative_tolerance: float = 1e-5,
     chunk: int = 25,
     name: str = "objective",
+    checkpoint: Checkpoint | None = None,
     after_iteration: Callable[[int, float, tf.Tensor], object] = lambda done, value, position: None,
     progress: bool = False,
 ) -> Minimum:
@@ -74,6 +75,7 @@ def minimize(
         criterion off.
       chunk: iterations over which the relative decrease is taken.
       name: what is minimised, for the progress bar and for messages.
+      checkpoint: where it goes on from, and saves the optimiser's state; None for nowhere.
       after_iteration: called with the iterations done, the objective and the position.
       progress: shows a bar.
 
@@ -107,21 +109,33 @@ def minimize(
         ),
         autograph=False,
     ).get_concrete_function(state, tf.TensorSpec([], tf.int32))
-    value, decrease, iterations = float(state.objective_value), math.inf, 0
+    checkpoint = checkpoint or Checkpoint(None)
+    previous = decrease = math.inf  # of the objective, a chunk ago and since then
+    if checkpoint.state is not None:
+        state = _restored(state, checkpoint.state)
+        previous, decrease = (float(checkpoint.state[name]) for name in ("previous", "decrease"))
+    value, iterations = float(state.objective_value), int(state.num_iterations)
     check_finite(value, name, iterations)
-    with tqdm.tqdm(total=max_iterations, desc=name, unit="it", disable=not progress) as bar:
+    with tqdm.tqdm(
+        total=max_iterations, initial=iterations, desc=name, unit="it", disable=not progress
+    ) as bar:
         while not _stopped(state) and decrease > relative_tolerance and iterations < max_iterations:
-            begun, previous = iterations, value
-            limit = min(begun + chunk, max_iterations)
-            while not _stopped(state) and iterations < limit:
-                state = advance(state, tf.constant(iterations + 1))
-                iterations, value = int(state.num_iterations), float(state.objective_value)
-                check_finite(value, name, iterations)
-                after_iteration(iterations, value, state.position)
-            if iterations == begun + chunk:
+            begun = iterations
+            if begun % chunk == 0:
+                previous = value
+            state = advance(state, tf.constant(begun + 1))
+            iterations, value = int(state.num_iterations), float(state.objective_value)
+            check_finite(value, name, iterations)
+            after_iteration(iterations, value, state.position)
+            if iterations > begun and iterations % chunk == 0:
                 decrease = (previous - value) / max(abs(previous), _TINY)
+            checkpoint.save(lambda: _saved(state, previous, decrease))  # noqa: B023 - called at once
             bar.update(iterations - begun)
-            bar.set_postfix(loss=f"{value:.3g}", evaluations=int(state.num_objective_evaluations))
+            bar.set_postfix(
+                {"loss": f"{value:.3g}", "evaluations": int(state.num_objective_evaluations)},
+                refresh=False,
+            )
+        checkpoint.save(lambda: _saved(state, previous, decrease), last=True)
     gradient_norm = float(tf.reduce_max(tf.abs(state.objective_gradient)))
     steepness = f"largest component of the gradient {gradient_norm:.1e}"
     converged = True
@@ -155,6 +169,7 @@ def fit_lbfgs(
     weight_decays: Mapping[str, float],
     *,
     max_iterations: int,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -166,6 +181,7 @@ def fit_lbfgs(
       labels: int64 [N].
       weight_decays: lambda by layer name, see ``weight_decay_penalty``.
       max_iterations: at most so many iterations.
+      checkpoints: where the training goes on from, and is saved.
       follow: called after each of them.
       progress: shows a bar.
 
@@ -175,7 +191,7 @@ def fit_lbfgs(
     Raises:
       InputError: the loss became NaN or infinite.
     """
-    start = time.monotonic()
+    checkpoint = checkpoints.of(model.name)
     variables = model.trainable_variables
     shapes = [tuple(variable.shape) for variable in variables]
     sizes = [math.prod(shape) for shape in shapes]
@@ -207,6 +223,7 @@ def fit_lbfgs(
         tf.concat([tf.reshape(variable.value, [-1]) for variable in variables], axis=0),
         max_iterations=max_iterations,
         name=model.name,
+        checkpoint=checkpoint,
         after_iteration=tell,
         progress=progress,
     )
@@ -217,8 +234,23 @@ def fit_lbfgs(
         iterations=minimum.iterations,
         evaluations=minimum.evaluations,
         loss=minimum.value,
-        seconds=time.monotonic() - start,
+        seconds=checkpoint.seconds,
         message=minimum.message,
+    )
+
+
+def _saved(state: Any, previous: float, decrease: float) -> dict[str, Any]:
+    return {
+        **{name: part.numpy() for name, part in state._asdict().items()},
+        "previous": previous,
+        "decrease": decrease,
+    }
+
+
+def _restored(state: Any, saved: Mapping[str, np.ndarray]) -> Any:
+    """The optimiser's state that ``_saved`` has kept; ``state`` is any of this problem."""
+    return state._replace(
+        **{name: tf.constant(saved[name], part.dtype) for name, part in state._asdict().items()}
     )
 
 

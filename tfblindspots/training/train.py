@@ -6,6 +6,7 @@ from tfblindspots.data import ImageDataset, in_memory
 from tfblindspots.errors import InputError
 from tfblindspots.models import ModelDefinition
 from tfblindspots.training.autoencoder import fit_autoencoder
+from tfblindspots.training.checkpoint import NO_CHECKPOINTS, Checkpoints
 from tfblindspots.training.fit import fit_adam
 from tfblindspots.training.lbfgs import fit_lbfgs
 from tfblindspots.training.progress import Follow
@@ -24,6 +25,7 @@ def train(
     seed: int,
     max_iterations: int | None = None,
     frame_bound_penalty: float | None = None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     follow: Follow | None = None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -39,6 +41,8 @@ def train(
         By default what the paper's figures take.
       frame_bound_penalty: weight of ``FrameBoundPenalty`` in what is minimised; None for none.
         Only where the trainer is ``fit``.
+      checkpoints: where the training goes on from, and is saved now and then: the weights become
+        those of an uninterrupted one, bit by bit.
       follow: called after each iteration or epoch; changes nothing in the network.
       progress: shows a bar.
 
@@ -60,7 +64,11 @@ def train(
     model = definition.build((height, width, channels), dataset.num_classes, seed)
     images = in_memory(dataset.images, f"training {definition.name}")
     data = (images, dataset.labels, definition.weight_decays)
-    shown: dict[str, Any] = {"follow": follow, "progress": progress}
+    shown: dict[str, Any] = {
+        "checkpoints": checkpoints,
+        "follow": follow,
+        "progress": progress,
+    }
     match definition.trainer:
         case "lbfgs":
             limit = max_iterations or _LBFGS_ITERATIONS
