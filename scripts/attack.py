@@ -107,6 +107,7 @@ flags.DEFINE_boolean(
     "attack nothing: check that all files are there, made by --shard_range, and complete the set",
 )
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 cli.define_export_flag()
 cli.define_tensorboard_flag("pictures, histograms and the Embedding Projector's files")
 flags.DEFINE_string(

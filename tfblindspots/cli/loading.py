@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from tfblindspots import runtime
 from tfblindspots.cli.flags import numbers
 from tfblindspots.errors import InputError
 
@@ -89,6 +90,19 @@ def interface_from_flags() -> "ModelInterface":
         channel_order=values.channel_order,
         data_format=values.data_format,
     )
+
+
+def devices_from_flags() -> tuple[str, ...] | None:
+    """``--devices`` as TensorFlow names them, made where they are to be; None where not given.
+
+    To be called before TensorFlow computes anything.
+
+    Raises:
+      InputError: as ``runtime.use_devices``.
+    """
+    if flags.FLAGS.devices is None:
+        return None
+    return runtime.use_devices(flags.FLAGS.devices)
 
 
 def _pair(name: str) -> tuple[float, float]:
