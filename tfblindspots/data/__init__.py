@@ -5,6 +5,7 @@ from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.eight_bit import from_uint8, round_to_uint8
 from tfblindspots.data.one_against_rest import one_against_rest, only_class
 from tfblindspots.data.registry import DATASETS, load_dataset
+from tfblindspots.data.selecting import load_selected
 
 __all__ = [
     "DATASETS",
@@ -12,6 +13,7 @@ __all__ = [
     "from_uint8",
     "is_at_hand",
     "load_dataset",
+    "load_selected",
     "one_against_rest",
     "only_class",
     "round_to_uint8",
