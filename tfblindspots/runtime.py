@@ -97,3 +97,16 @@ def _make_cpus(count: int) -> None:
             f"devices name {count} parts of the CPU after TensorFlow's first computation, and "
             f"there are {len(parts)}; name them at the start of the process."
         ) from None
+
+
+def see_only(device: str) -> None:
+    """Hides all devices but one from TensorFlow in this process, which has computed nothing yet.
+
+    Args:
+      device: TensorFlow's name of it; of the CPU any number is the whole of it.
+    """
+    import tensorflow as tf
+
+    kind, _, number = device.partition(":")
+    gpus = tf.config.list_physical_devices("GPU")
+    tf.config.set_visible_devices([gpus[int(number)]] if kind == "GPU" else [], "GPU")

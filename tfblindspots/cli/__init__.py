@@ -27,6 +27,8 @@ from tfblindspots.cli.flags import (
     whole_numbers,
 )
 from tfblindspots.cli.loading import (
+    classifier_from_flags,
+    dataset_from_flags,
     devices_from_flags,
     image_size_from_flags,
     interface_from_flags,
@@ -37,6 +39,8 @@ from tfblindspots.cli.loading import (
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
+    "classifier_from_flags",
+    "dataset_from_flags",
     "define_allow_unsafe_flag",
     "define_amplification_flag",
     "define_attack_size_flags",
