@@ -30,7 +30,7 @@ def check_archive(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> Non
                 f"{path} has a member {member.filename!r}, which is a link; expected files. Do not "
                 "use this file."
             )
-    size, memory = sum(member.file_size for member in archive.infolist()), _memory()
+    size, memory = sum(member.file_size for member in archive.infolist()), machine_memory()
     if memory is not None and size > memory:
         raise InputError(
             f"{path} holds {size / 1e9:,.0f} GB, more than this machine's memory, "
@@ -47,8 +47,8 @@ def leaves_folder(name: str) -> bool:
     )
 
 
-def _memory() -> int | None:
-    """Bytes; None where the system does not say."""
+def machine_memory() -> int | None:
+    """Bytes of this machine's memory; None where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
