@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,24 @@ def test_a_cache_is_of_these_files_and_settings(
     assert not passes(image_size=(16, 16))
     photo.rename(photo.with_name("01.png"))
     assert passes(image_size=(16, 16))
+
+
+def test_memory_is_that_of_a_batch(tmp_path: Path, lazily: Load) -> None:
+    count, side = 200, 48
+    images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+    np.savez(tmp_path / "many.npz", images=images, labels=np.zeros(count, int))
+    del images
+    tracemalloc.start()
+    found = lazily(str(tmp_path / "many.npz"), "test").images
+    kept = tracemalloc.get_traced_memory()[0]
+    for batch in found.batches(5):
+        assert len(batch) == 5
+    del batch
+    left, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.nbytes == count * side * side * 3 * 4
+    assert peak < 0.5 * found.nbytes  # a few threads read a few images ahead
+    assert left - kept < 0.01 * found.nbytes
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "other", "directory"])
