@@ -14,7 +14,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests.data.test_tfds_reader import write_dataset
-from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.artifacts import archives, fingerprint_arrays
 from tfblindspots.data import (
     ImageDataset,
     LazyImages,
@@ -184,6 +184,18 @@ def test_other_archives_stay_in_memory(tmp_path: Path, lazily: Load) -> None:
     np.savez(tmp_path / "fortran.npz", images=np.asfortranarray(images), labels=labels)
     for name in ("small.npz", "fortran.npz"):
         assert isinstance(lazily(str(tmp_path / name), "test").images, np.ndarray)
+
+
+def test_an_archive_larger_than_the_memory(
+    tmp_path: Path, lazily: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "machine_memory", lambda: 1000)
+    path = _npz(tmp_path)
+    assert lazily(path, "train").images[13].shape == (8, 9, 3)
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **arrays)
+    with pytest.raises(InputError, match=r"mine\.npz holds 0 GB, more than this machine's memory"):
+        lazily(path, "train")
 
 
 def test_the_threshold_is_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
