@@ -374,6 +374,9 @@ def test_what_is_damaged_at_first_is_refused(tmp_path: Path, lazily: Load) -> No
         shard.write_bytes(damaged)
         with pytest.raises(InputError, match=message):
             lazily(directory, "train", image_size=(16, 16))
+    shard.unlink()
+    with pytest.raises(InputError, match=message):
+        lazily(directory, "train", image_size=(16, 16))
     path = Path(_npz(tmp_path))
     content = path.read_bytes()
     path.write_bytes(content[:1000] + b"?" + content[1001:])
