@@ -2,6 +2,7 @@
 
 from tfblindspots.attacks.amplification import amplify, perturbation_sizes, rms_distortion
 from tfblindspots.attacks.attack import find_adversarial_examples
+from tfblindspots.attacks.batch_size import batch_in_use, choose_batch_size
 from tfblindspots.attacks.eight_bit import judge_eight_bit
 from tfblindspots.attacks.examples import (
     SOLVERS,
@@ -22,6 +23,8 @@ __all__ = [
     "AttackConfig",
     "FloatExamples",
     "amplify",
+    "batch_in_use",
+    "choose_batch_size",
     "choose_targets",
     "find_adversarial_examples",
     "find_float_examples",
