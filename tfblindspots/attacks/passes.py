@@ -43,6 +43,7 @@ class Searches(NamedTuple):
     noisy: RollingSearch | None
     # (problem, adversarial points [B, n], more) -> nearer points [B, n]; c, margins taken [B].
     finish: Callable[[Problem, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+    finish_multiple: int  # which takes multiples of so many images
 
 
 def search_all(
@@ -179,7 +180,8 @@ class _LastStep:
         while self.left():
             rows = self._hit[self._done : self._done + slots]
             count = rows.size
-            padded = np.resize(rows, -(-count // quantum(slots)) * quantum(slots))
+            multiple = searches.finish_multiple
+            padded = np.resize(rows, -(-count // multiple) * multiple)
             image, weight, spent = searches.finish(
                 self._images.take(padded).problem(),
                 tf.constant(self._found.image[padded]),
@@ -232,6 +234,7 @@ def _compile(
             search = CompiledSearch(
                 weights.classifier, phi, settings, slots=size, quantum=multiple, xla=xla
             )
+            search.compile()
             weights.add(search.advance)
             return search
 
@@ -257,9 +260,11 @@ def _compile(
         weight = segment.balancing_weight(phi, nearest, problem.original, gradient)
         return nearest, weight, spent
 
-    points = tf.TensorSpec([None, math.prod(classifier.image_shape)], tf.float32)
-    nothing = tf.TensorSpec([None, 0], tf.float32)
-    integers, numbers = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
+    # On a GPU sizes that are not known beforehand would be fetched from there.
+    rows = slots if runtime.on_gpu() else None
+    points = tf.TensorSpec([rows, math.prod(classifier.image_shape)], tf.float32)
+    nothing = tf.TensorSpec([rows, 0], tf.float32)
+    integers, numbers = tf.TensorSpec([rows], tf.int64), tf.TensorSpec([rows], tf.float32)
     spec = Problem(points, Goal(integers, integers), numbers, nothing, integers)
     direct: RollingSearch | TfpSearch
     if solver == "tfp":
@@ -270,4 +275,4 @@ def _compile(
     direct.compile()
     finish_traced = finish.get_concrete_function(spec, points, tf.TensorSpec([], tf.int64))
     weights.add(finish_traced)
-    return Searches(weights, direct, noisy, finish_traced)
+    return Searches(weights, direct, noisy, finish_traced, rows or quantum(slots))
