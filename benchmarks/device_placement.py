@@ -27,7 +27,9 @@ from tfblindspots.attacks.architecture import trace
 from tfblindspots.attacks.compiled_search import CompiledSearch
 from tfblindspots.attacks.efforts import choose_effort
 from tfblindspots.attacks.lattice_search import LatticeSearch
+from tfblindspots.attacks.tfp_search import TfpSearch
 from tfblindspots.models import Classifier, load_classifier
+from tfblindspots.solvers import SQUARED_L2
 
 # They have kernels for GPUs, and wait there for the host, or have it wait for them.
 _WAITING = {"Where", "Unique", "UniqueV2", "EagerPyFunc", "PrintV2", "Assert", "CheckNumerics"}
@@ -35,6 +37,7 @@ _WAITING = {"Where", "Unique", "UniqueV2", "EagerPyFunc", "PrintV2", "Assert", "
 _AXES = "BroadcastGradientArgs"
 # They stand for others or for nothing.
 _NOTHING = {"Placeholder", "NoOp"}
+_SLOTS = 48
 _HANDLES = (tf.resource, tf.variant, tf.string)
 
 
@@ -213,10 +216,14 @@ def main(argv: list[str]) -> None:
     tf.function(lambda x: x + 1.0, jit_compile=True)(tf.zeros(1))  # makes XLA's operations known
     failed = False
     for name in ("mnist/fc100-100-10", "benchmark/lenet"):
+        classifier = load_classifier(f"saved_models/{name}")
         for xla in (True, False):
-            classifier = load_classifier(f"saved_models/{name}")
-            for part, (function, compiled) in functions(classifier, 48, xla).items():
-                found = host_work(function, 48, compiled)
+            parts = functions(classifier, _SLOTS, xla)
+            if xla:  # without it TFP's own loop, which is not ours, counts on the host
+                tfp = TfpSearch(classifier, SQUARED_L2, slots=_SLOTS, xla=True)
+                parts["TFP"] = tfp.minimize, True
+            for part, (function, compiled) in parts.items():
+                found = host_work(function, _SLOTS, compiled)
                 print(f"{name}, {'XLA' if xla else 'no XLA'}, {part}: {len(found)} on the host")
                 for finding in found:
                     print(f"  {finding}")
