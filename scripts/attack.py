@@ -69,11 +69,11 @@ flags.DEFINE_enum(
     "what lbfgs spends on an image: fast, for training with adversarial examples; thorough adds "
     "noisy starts and finds nearer images, at 3 to 5 times the cost of standard",
 )
-flags.DEFINE_integer(
+flags.DEFINE_string(
     "batch_size",
     None,
-    "images in work at a time (default: 256; 16 where they have more than 20,000 pixels)",
-    lower_bound=1,
+    "images in work at a time, or auto: as many as the free memory holds (default: 256; 16 where "
+    "they have more than 20,000 pixels); halved where memory runs out",
 )
 flags.DEFINE_integer(
     "max_evaluations",
@@ -152,7 +152,7 @@ def main() -> None:
         norm=FLAGS.norm,
         solver=FLAGS.solver,
         effort=FLAGS.effort,
-        batch_size=FLAGS.batch_size,
+        batch_size=cli.batch_size(FLAGS.batch_size),
         max_evaluations=FLAGS.max_evaluations,
         seed=FLAGS.seed,
         bits=int(FLAGS.bits) if FLAGS.bits else None,

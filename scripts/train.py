@@ -37,6 +37,7 @@ flags.DEFINE_float(
     "carries images less far apart (for networks trained by Adam, such as conv)",
     lower_bound=0.0,
 )
+cli.define_devices_flag("split each batch between devices (for networks trained by Adam)")
 
 
 def main() -> None:
@@ -44,9 +45,12 @@ def main() -> None:
     from tfblindspots.experiments import TrainingConfig, train_network
     from tfblindspots.reports import formatting
 
+    devices = cli.devices_from_flags()
     tensorboard_dir = cli.tensorboard_dir_from_flags()
     manifest = train_network(
-        TrainingConfig(FLAGS.model, FLAGS.seed, FLAGS.max_iterations, FLAGS.frame_bound_penalty),
+        TrainingConfig(
+            FLAGS.model, FLAGS.seed, FLAGS.max_iterations, FLAGS.frame_bound_penalty, devices
+        ),
         cli.load_dataset_from_flags(FLAGS.split or "train"),
         cli.load_dataset_from_flags(FLAGS.test_split),
         FLAGS.output_dir,

@@ -5,6 +5,7 @@ function is called, so that scripts which only read flags start at once.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tfblindspots.errors import InputError
 
@@ -39,6 +40,72 @@ def is_deterministic() -> bool:
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
     return bool(is_op_determinism_enabled())
+
+
+def on_gpu() -> bool:
+    """Whether TensorFlow has a GPU, on which it then computes."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def free_memory() -> int | None:
+    """Bytes that are free where TensorFlow computes: on the first GPU, or for this process.
+
+    Returns:
+      None where the system does not tell.
+    """
+    if not on_gpu():
+        return _free_host_memory(Path("/"))
+    import tensorflow as tf
+
+    used = tf.config.experimental.get_memory_info("GPU:0")["current"]
+    return int(_memory_limit("GPU:0") - used)
+
+
+def _memory_limit(device: str) -> int:
+    """Bytes that TensorFlow may give out on a device."""
+    # TensorFlow has public names for this only on devices that it would make anew.
+    from tensorflow.python import pywrap_tfe
+    from tensorflow.python.client import pywrap_tf_session as session
+    from tensorflow.python.eager import context
+
+    context.ensure_initialized()
+    devices = pywrap_tfe.TFE_ContextListDevices(context.context()._handle)
+    try:
+        limits = {
+            session.TF_DeviceListName(devices, i): session.TF_DeviceListMemoryBytes(devices, i)
+            for i in range(session.TF_DeviceListCount(devices))
+        }
+    finally:
+        session.TF_DeleteDeviceList(devices)
+    return int(next(limit for name, limit in limits.items() if name.endswith(f":{device}")))
+
+
+def _free_host_memory(root: Path) -> int | None:
+    """What Linux says is available, within the limit of a container; None elsewhere."""
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        sizes = {name: int(rest.split()[0]) for name, _, rest in (s.partition(":") for s in lines)}
+        free = 1024 * sizes["MemAvailable"]
+    except (OSError, KeyError):
+        return None
+    groups = root / "sys/fs/cgroup"
+    for limit, usage, unused in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most, used = (int((groups / name).read_text()) for name in (limit, usage))
+            # Files that are only kept in case they are read again are given back.
+            pairs = map(
+                str.split, (groups / limit).with_name("memory.stat").read_text().splitlines()
+            )
+            kept = int(dict(pairs).get(unused, 0))
+        except (OSError, ValueError):  # no such group, or a limit of "max"
+            continue
+        free = min(free, max(most - used + kept, 0))
+    return free
 
 
 def use_devices(names: Sequence[str]) -> tuple[str, ...]:

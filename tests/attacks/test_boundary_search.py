@@ -21,7 +21,7 @@ def _problem(original: list[list[float]], margin: float = 1.0) -> Problem:
         Goal(tf.zeros(rows, tf.int64), -tf.ones(rows, tf.int64)),
         tf.fill([rows], margin),
         tf.zeros([rows, 0]),
-        tf.fill([rows], 100),
+        tf.fill([rows], tf.constant(100, tf.int64)),
     )
 
 

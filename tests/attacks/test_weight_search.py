@@ -23,7 +23,7 @@ def _minimised(margin: float, *, c: float = 1.0, **fields: float) -> SearchState
         Goal(tf.constant([0], tf.int64), tf.constant([-1], tf.int64)),
         tf.constant([1.0]),
         tf.zeros([1, 0]),
-        tf.constant([100]),
+        tf.constant([100], tf.int64),
     )
     state = search_state.start(problem, tf.constant([True]), SETTINGS)
     loss = np.log1p(np.exp(SHARPNESS * margin)) / SHARPNESS

@@ -26,6 +26,13 @@ def test_two_scripts_may_define_the_same_flags() -> None:
         assert flags.FLAGS.split == "test"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("16", 16), (None, None), ("auto", "auto"), ("-1", "-1"), ("x", "x")]
+)
+def test_batch_sizes(text: str | None, value: int | str | None) -> None:
+    assert cli.batch_size(text) == value
+
+
 @pytest.fixture(scope="module", autouse=True)
 def stddevs_flag() -> Iterator[None]:
     flags.DEFINE_list("stddevs_of_the_test", [], "a list")

@@ -2,6 +2,7 @@
 
 from tfblindspots.attacks.amplification import amplify, perturbation_sizes, rms_distortion
 from tfblindspots.attacks.attack import find_adversarial_examples
+from tfblindspots.attacks.batch_size import batch_in_use, choose_batch_size
 from tfblindspots.attacks.eight_bit import judge_eight_bit
 from tfblindspots.attacks.examples import (
     SOLVERS,
@@ -24,6 +25,8 @@ __all__ = [
     "FloatExamples",
     "amplify",
     "attacked",
+    "batch_in_use",
+    "choose_batch_size",
     "choose_targets",
     "find_adversarial_examples",
     "find_float_examples",

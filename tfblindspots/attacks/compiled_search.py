@@ -30,7 +30,7 @@ class CompiledSearch:
         quantum: int | None,
         xla: bool,
     ) -> None:
-        """Traces, and compiles with XLA what is compiled with it.
+        """Traces only; ``compile`` does the rest.
 
         Args:
           classifier: the model under attack.
@@ -40,9 +40,6 @@ class CompiledSearch:
           quantum: without XLA the model is called with multiples of so many images, to spare it
             the slots that are done; None: always with all, so that every shape is fixed.
           xla: compile the model with XLA too, not only the optimiser around it.
-
-        Raises:
-          tf.errors.OpError: XLA cannot compile the model.
         """
         self._classifier = classifier
         self._settings = settings
@@ -64,8 +61,16 @@ class CompiledSearch:
         self.advance = tf.function(
             self._advance, jit_compile=xla, autograph=False
         ).get_concrete_function(self.empty, idle, nothing, count, count)
+
+    def compile(self) -> None:
+        """Has XLA compile now what it is to compile.
+
+        Raises:
+          tf.errors.OpError: XLA cannot compile the model.
+        """
         zero = tf.constant(0, tf.int64)
-        self.advance(self.empty, idle, nothing, zero, zero)
+        idle = tf.zeros(self.slots, tf.bool)
+        self.advance(self.empty, idle, self.empty.problem, zero, zero)
 
     def _advance(
         self,

@@ -5,10 +5,10 @@ import functools
 import numpy as np
 
 from tfblindspots.attacks.amplification import perturbation_sizes
+from tfblindspots.attacks.batch_size import SMALL_BATCH, batch_in_use, slots_for
 from tfblindspots.attacks.examples import AttackConfig, EightBitExamples, FloatExamples
 from tfblindspots.attacks.lattice_search import LatticeSearch
 from tfblindspots.attacks.objectives import UNTARGETED, Goal, succeeds
-from tfblindspots.attacks.passes import SMALL_BATCH, slots_for
 from tfblindspots.attacks.unanswered import unanswered
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.models import Classifier, predict_classes
@@ -71,19 +71,27 @@ def _search(
     """Puts what is found for the images ``rows`` into ``levels``; returns those without."""
     if not rows.size:
         return rows
-    slots = slots_for(classifier, config)
-    if rows.size <= SMALL_BATCH:
-        slots = min(slots, SMALL_BATCH)
-    search = _compiled(classifier, slots)
     original, image = (x.reshape(len(x), -1) for x in (found.original, found.image))
-    lost = []
-    for first in range(0, rows.size, slots):
-        part = rows[first : first + slots]
-        result, hit = search.run(
-            original[part], image[part], Goal(goal.label[part], goal.target[part]), rounds, share
-        )
-        levels[part[hit]] = result[hit].reshape(-1, *levels.shape[1:])
-        lost.append(part[~hit])
+    lost: list[np.ndarray] = []
+    done = 0
+
+    def work(size: int) -> None:
+        nonlocal done
+        slots = slots_for(size)
+        if rows.size <= SMALL_BATCH:
+            slots = min(slots, SMALL_BATCH)
+        search = _compiled(classifier, slots)
+        while done < rows.size:
+            part = rows[done : done + slots]
+            goals = Goal(goal.label[part], goal.target[part])
+            result, hit = search.run(original[part], image[part], goals, rounds, share)
+            levels[part[hit]] = result[hit].reshape(-1, *levels.shape[1:])
+            lost.append(part[~hit])
+            done += part.size
+
+    batch_in_use(classifier, config).attempt(
+        work, left=lambda: rows.size - done, forget=_compiled.cache_clear
+    )
     return np.concatenate(lost)
 
 

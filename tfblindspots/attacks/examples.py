@@ -10,6 +10,7 @@ from tfblindspots.solvers import DISTANCES
 
 SOLVERS = ("lbfgs", "tfp")
 EFFORTS = ("fast", "standard", "thorough")
+AUTO = "auto"
 TARGETS = ("random", "untargeted", "most_likely", "least_likely", "all")
 
 
@@ -30,7 +31,8 @@ class AttackConfig:
         ``"thorough"``, several starts an image. More usually finds nearer images.
       batch_size: images in work at a time, above 64 rounded up to a multiple of 16; bounds the
         memory, some (20 + 2 x curvature pairs) x 4 bytes x batch_size x pixels, and the model's
-        own. None: 256, of images with more than 20,000 pixels 16.
+        own. None: 256, of images with more than 20,000 pixels 16. ``"auto"``: by the memory that
+        is free, see ``choose_batch_size``. Halved where memory runs out.
       max_evaluations: of value and gradient, an image (and a class, with ``"all"``). None: 200;
         1,000 for the effort ``"thorough"``; 5,000 for ``"tfp"``, whose line search runs in lockstep
         and which may pass its limit by what one value of c takes.
@@ -45,7 +47,7 @@ class AttackConfig:
     norm: str = "squared_l2"
     solver: str = "lbfgs"
     effort: str = "standard"
-    batch_size: int | None = None
+    batch_size: int | str | None = None
     max_evaluations: int | None = None
     seed: int = 0
     xla: bool | None = None
@@ -69,11 +71,13 @@ class AttackConfig:
             raise InputError(f"bits is {self.bits!r}; expected 8, or None for floats.")
         for name, lowest in (("batch_size", 1), ("max_evaluations", 10), ("seed", 0)):
             value = getattr(self, name)
-            if value is None and name != "seed":
+            if (value is None and name != "seed") or (name == "batch_size" and value == AUTO):
                 continue
             if not isinstance(value, int | np.integer) or not lowest <= value < 1 << 31:
+                choice = ", or auto" if name == "batch_size" else ""
                 raise InputError(
-                    f"{name} is {value}; expected a whole number from {lowest} to 2147483647."
+                    f"{name} is {value}; expected a whole number from {lowest} to 2147483647"
+                    f"{choice}."
                 )
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from tfblindspots import runtime
 from tfblindspots.attacks import search_state, segment
 from tfblindspots.attacks.architecture import Network, Weights, trace
+from tfblindspots.attacks.batch_size import SMALL_BATCH, batch_in_use, quantum, slots_for
 from tfblindspots.attacks.compiled_search import CompiledSearch
-from tfblindspots.attacks.efforts import PHOTO, Effort, choose_effort
+from tfblindspots.attacks.efforts import Effort, choose_effort
 from tfblindspots.attacks.examples import AttackConfig
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found, Images, RollingSearch
@@ -29,10 +31,6 @@ _TFP_MAX_EVALUATIONS = 5000
 _FINISH = segment.EVALUATIONS + 1
 # Where few evaluations are allowed, the search needs them more than its end does.
 _SHARE_FOR_MORE = 20
-# Slots of the batch to which the last images move: at as many, XLA's rounding is that of more.
-SMALL_BATCH = 64
-# Images in work by default; of photos few, whose gradients fill the memory.
-_BATCH, _PHOTO_BATCH = 256, 16
 # Images whose search is of no further use, or none.
 _UNSUCCESSFUL = (search_state.MISLED, search_state.NOT_FOUND)
 
@@ -43,9 +41,9 @@ class Searches(NamedTuple):
     weights: Weights
     direct: RollingSearch | TfpSearch
     noisy: RollingSearch | None
-    effort: Effort
     # (problem, adversarial points [B, n], more) -> nearer points [B, n]; c, margins taken [B].
     finish: Callable[[Problem, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+    finish_multiple: int  # which takes multiples of so many images
 
 
 def search_all(
@@ -66,51 +64,64 @@ def search_all(
       What was found, and the paper's c for each, float32 [N]; 0 where nothing was.
 
     Raises:
-      InputError: XLA was asked for and cannot compile the model.
+      InputError: XLA was asked for and cannot compile the model, or memory does not suffice for one
+        image in work.
     """
     count = len(images.original)
     if not count:
         progress(0)
         nothing = np.zeros(0, np.int64)
         return Found(images.original, nothing, nothing), np.zeros(0, np.float32)
-    slots = slots_for(classifier, config)
     network = trace(classifier)
     tfp = config.solver == "tfp"
-    effort = "standard" if tfp else config.effort  # TFP's minimiser knows no other
-    searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
-    default = _TFP_MAX_EVALUATIONS if tfp else searches.effort.max_evaluations
+    name = "standard" if tfp else config.effort  # TFP's minimiser knows no other
+    effort = choose_effort(name, network.convolutional, math.prod(classifier.image_shape))
+    default = _TFP_MAX_EVALUATIONS if tfp else effort.max_evaluations
     allowed = config.max_evaluations or default
     more = min(segment.MORE, allowed // _SHARE_FOR_MORE)
     limit = allowed - _FINISH - more
     images = images._replace(limit=np.full(count, limit, np.int64))
-    with searches.weights.of(network):
-        passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
-        tell = _Progress(progress, count, passes)
-        found = searches.direct.run(images, tell)
-        for number in range(searches.effort.noisy_starts if searches.noisy else 0):
-            wanted = np.isin(found.status, _UNSUCCESSFUL)
-            if number < searches.effort.noisy_for_all:
-                wanted |= found.status != search_state.NOT_FINITE
-            rows = np.flatnonzero(wanted & (found.evaluations < limit))
-            if not rows.size:
-                break
-            start = images.take(rows)
-            start.key[:, 2] = number
-            start.limit[:] -= found.evaluations[rows]
-            assert searches.noisy
-            tell.next_pass(number + 1, rows.size)
-            again = searches.noisy.run(start, tell)
-            _keep_nearer(found, again, rows, images.original)
-        found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
-        c = _finish(searches, images, found, slots, more)
+    batch = batch_in_use(classifier, config)
+
+    def attempt(work: Callable[[Searches, int], object], left: Callable[[], int]) -> None:
+        def compiled_work(size: int) -> None:
+            slots = slots_for(size)
+            searches = _compiled(network, config.norm, config.solver, effort, slots, config.xla)
+            with searches.weights.of(network):
+                work(searches, slots)
+
+        batch.attempt(compiled_work, left, forget=_compiled.cache_clear)
+
+    def search(images: Images, noisy: bool) -> Found:
+        found = Found.nothing(images.original)
+
+        def work(searches: Searches, _: int) -> None:
+            chosen = searches.noisy if noisy else searches.direct
+            assert chosen
+            chosen.run(images, found, tell)
+
+        attempt(work, left=lambda: found.waiting().size)
+        return found
+
+    tell = _Progress(progress, count, passes=1 if tfp else 1 + effort.noisy_for_all)
+    found = search(images, noisy=False)
+    for number in range(0 if tfp else effort.noisy_starts):
+        wanted = np.isin(found.status, _UNSUCCESSFUL)
+        if number < effort.noisy_for_all:
+            wanted |= found.status != search_state.NOT_FINITE
+        rows = np.flatnonzero(wanted & (found.evaluations < limit))
+        if not rows.size:
+            break
+        start = images.take(rows)
+        start.key[:, 2] = number
+        start.limit[:] -= found.evaluations[rows]
+        tell.next_pass(number + 1, rows.size)
+        _keep_nearer(found, search(start, noisy=True), rows, images.original)
+    found.status[found.status == search_state.MISLED] = search_state.NOT_FOUND
+    last = _LastStep(images, found, more)
+    attempt(last.work, last.left)
     progress(count)
-    return found, c
-
-
-def slots_for(classifier: Classifier, config: AttackConfig) -> int:
-    """Images in work at a time."""
-    photos = math.prod(classifier.image_shape) > PHOTO
-    return _slots(config.batch_size or (_PHOTO_BATCH if photos else _BATCH))
+    return found, last.c
 
 
 def changed(found: Found, originals: np.ndarray) -> np.ndarray:
@@ -151,52 +162,46 @@ def _keep_nearer(found: Found, again: Found, rows: np.ndarray, originals: np.nda
     found.evaluations[rows] += again.evaluations
 
 
-def _finish(searches: Searches, images: Images, found: Found, slots: int, more: int) -> np.ndarray:
-    """Moves what was found to the boundary, in place, and returns c [N]."""
-    c = np.zeros(len(images.original), np.float32)
-    hit = np.flatnonzero(changed(found, images.original))
-    quantum = _quantum(slots)
-    for first in range(0, len(hit), slots):
-        rows = hit[first : first + slots]
-        padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
-        image, weight, spent = searches.finish(
-            images.take(padded).problem(),
-            tf.constant(found.image[padded]),
-            tf.constant(more, tf.int64),
-        )
-        found.image[rows] = image.numpy()[: len(rows)]
-        c[rows] = weight.numpy()[: len(rows)]
-        found.evaluations[rows] += spent.numpy()[: len(rows)] + 1
-    return c
+class _LastStep:
+    """Moves what was found to the boundary, in place, and computes c."""
 
+    def __init__(self, images: Images, found: Found, more: int) -> None:
+        self._images, self._found, self._more = images, found, more
+        self._hit = np.flatnonzero(changed(found, images.original))
+        self._done = 0
+        self.c = np.zeros(len(images.original), np.float32)  # [N]
 
-def _quantum(slots: int) -> int:
-    """The model is called with multiples of so many images.
+    def left(self) -> int:
+        """Images to be moved yet."""
+        return self._hit.size - self._done
 
-    At multiples of 16 TensorFlow's rounding is the same for any batch size; a small batch of large
-    images would pay too much for it.
-    """
-    return 16 if slots > SMALL_BATCH else 1
-
-
-def _on_gpu() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def _slots(batch_size: int) -> int:
-    return -(-batch_size // _quantum(batch_size)) * _quantum(batch_size)
+    def work(self, searches: Searches, slots: int) -> None:
+        """Moves them, ``slots`` at a time."""
+        while self.left():
+            rows = self._hit[self._done : self._done + slots]
+            count = rows.size
+            multiple = searches.finish_multiple
+            padded = np.resize(rows, -(-count // multiple) * multiple)
+            image, weight, spent = searches.finish(
+                self._images.take(padded).problem(),
+                tf.constant(self._found.image[padded]),
+                tf.constant(self._more, tf.int64),
+            )
+            moved = [tensor.numpy()[:count] for tensor in (image, weight, spent)]
+            self._found.image[rows], self.c[rows] = moved[:2]
+            self._found.evaluations[rows] += moved[2] + 1
+            self._done += count
 
 
 @functools.lru_cache(maxsize=8)
 def _compiled(
-    network: Network, norm: str, solver: str, effort: str, slots: int, xla: bool | None
+    network: Network, norm: str, solver: str, effort: Effort, slots: int, xla: bool | None
 ) -> Searches:
     """The searches; kept, since compiling costs seconds."""
     classifier = network.classifier
-    chosen = xla if xla is not None else not network.convolutional or _on_gpu()
-    chosen_effort = choose_effort(effort, network.convolutional, math.prod(classifier.image_shape))
+    chosen = xla if xla is not None else not network.convolutional or runtime.on_gpu()
     try:
-        return _compile(network, norm, solver, chosen_effort, slots, chosen)
+        return _compile(network, norm, solver, effort, slots, chosen)
     # What XLA raises for an operation that it lacks depends on the operation.
     except tf.errors.OpError as error:
         if not chosen or isinstance(error, tf.errors.ResourceExhaustedError):
@@ -208,7 +213,7 @@ def _compiled(
                 "Use xla off or auto."
             ) from None
         logging.info("XLA cannot compile model %s; it runs without.", classifier.name)
-        return _compile(network, norm, solver, chosen_effort, slots, False)
+        return _compile(network, norm, solver, effort, slots, False)
 
 
 def _compile(
@@ -225,10 +230,11 @@ def _compile(
         def compile_search(size: int) -> CompiledSearch:
             # Maybe later, for another network of the architecture.
             # On a GPU the slots that are done cost less than to tell the host which they are.
-            quantum = None if _on_gpu() else _quantum(slots)
+            multiple = None if runtime.on_gpu() else quantum(slots)
             search = CompiledSearch(
-                weights.classifier, phi, settings, slots=size, quantum=quantum, xla=xla
+                weights.classifier, phi, settings, slots=size, quantum=multiple, xla=xla
             )
+            search.compile()
             weights.add(search.advance)
             return search
 
@@ -254,9 +260,11 @@ def _compile(
         weight = segment.balancing_weight(phi, nearest, problem.original, gradient)
         return nearest, weight, spent
 
-    points = tf.TensorSpec([None, math.prod(classifier.image_shape)], tf.float32)
-    nothing = tf.TensorSpec([None, 0], tf.float32)
-    integers, numbers = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
+    # On a GPU sizes that are not known beforehand would be fetched from there.
+    rows = slots if runtime.on_gpu() else None
+    points = tf.TensorSpec([rows, math.prod(classifier.image_shape)], tf.float32)
+    nothing = tf.TensorSpec([rows, 0], tf.float32)
+    integers, numbers = tf.TensorSpec([rows], tf.int64), tf.TensorSpec([rows], tf.float32)
     spec = Problem(points, Goal(integers, integers), numbers, nothing, integers)
     direct: RollingSearch | TfpSearch
     if solver == "tfp":
@@ -267,4 +275,4 @@ def _compile(
     direct.compile()
     finish_traced = finish.get_concrete_function(spec, points, tf.TensorSpec([], tf.int64))
     weights.add(finish_traced)
-    return Searches(weights, direct, noisy, effort, finish_traced)
+    return Searches(weights, direct, noisy, finish_traced, rows or quantum(slots))

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfblindspots.attacks import reaching
 from tfblindspots.attacks.compiled_search import CompiledSearch
 from tfblindspots.attacks.objectives import Goal
-from tfblindspots.attacks.search_state import RUNNING, Problem
+from tfblindspots.attacks.search_state import IDLE, RUNNING, Problem
 
 # The share of done slots worth a refill, and the steps after which Python has its turn anyway.
 _REFILL_SHARE = 1 / 8
@@ -53,7 +53,17 @@ class Found(NamedTuple):
 
     image: np.ndarray  # float32 [N, n]: the adversarial image, the original where none was found
     evaluations: np.ndarray  # int64 [N]
-    status: np.ndarray  # int64 [N], of search_state
+    status: np.ndarray  # int64 [N], of search_state; IDLE: not searched yet
+
+    @classmethod
+    def nothing(cls, original: np.ndarray) -> "Found":
+        """Of the originals [N, n], before any search."""
+        zeros = np.zeros(len(original), np.int64)
+        return cls(original.copy(), zeros, zeros + IDLE)
+
+    def waiting(self) -> np.ndarray:
+        """The images that are not searched yet, by number."""
+        return np.flatnonzero(self.status == IDLE)
 
 
 class RollingSearch:
@@ -78,15 +88,22 @@ class RollingSearch:
         """
         self._search(self._sizes[-1])
 
-    def run(self, images: Images, progress: Callable[[int], object] = lambda done: None) -> Found:
-        """Searches the nearest adversarial image of each original.
+    def run(
+        self,
+        images: Images,
+        found: Found,
+        progress: Callable[[int], object] = lambda done: None,
+    ) -> None:
+        """Searches the nearest adversarial image of each original that waits for it.
 
         Args:
           images: to attack.
+          found: of the same images; gets each image's result when its search ends.
           progress: called with the number of images done.
         """
-        count = len(images.original)
-        found = Found(images.original.copy(), np.zeros(count, np.int64), np.zeros(count, np.int64))
+        waiting = found.waiting()
+        before = len(found.status) - waiting.size
+        count = len(waiting)
         search = self._search(self._fitting(count))
         state = search.empty
         owner = np.full(search.slots, -1)  # the image in each slot
@@ -98,7 +115,9 @@ class RollingSearch:
             working = self._worth_a_look(search.slots, count - taken)
             state = search.advance(
                 state,
-                *_spread(images.take(owner[free]).problem(search.noisy), free, search.slots),
+                *_spread(
+                    images.take(waiting[owner[free]]).problem(search.noisy), free, search.slots
+                ),
                 tf.constant(_STEPS, tf.int64),
                 tf.constant(working, tf.int64),
             )
@@ -106,20 +125,20 @@ class RollingSearch:
             ended = np.flatnonzero((owner >= 0) & (status != RUNNING))
             if np.count_nonzero(owner >= 0) - ended.size > working:
                 continue
-            rows = owner[ended]
-            found.status[rows] = status[ended]
+            rows = waiting[owner[ended]]
             found.image[rows] = tf.gather(state.best, ended).numpy()
             found.evaluations[rows] = state.evaluations.numpy()[ended]
+            # The last, which says that the others are there.
+            found.status[rows] = status[ended]
             owner[ended] = -1
             done += ended.size
-            progress(done)
+            progress(before + done)
             smaller = self._fitting(count - done)
             if smaller < search.slots:
                 # Those in work first, done slots fill up.
                 kept = np.argsort(owner < 0, kind="stable")[:smaller]
                 search, owner = self._search(smaller), owner[kept]
                 state = tf.nest.map_structure(functools.partial(tf.gather, indices=kept), state)
-        return found
 
     def _worth_a_look(self, slots: int, waiting: int) -> int:
         """The number of images in work at which done slots are refilled or the batch shrinks."""

@@ -68,16 +68,14 @@ class TfpSearch:
     def run(
         self,
         images: Images,
+        found: Found,
         progress: Callable[[int], object] = lambda done: None,
-    ) -> Found:
+    ) -> None:
         """Searches the nearest adversarial image of each original; see ``RollingSearch.run``."""
-        parts = []
-        count = len(images.original)
-        for first in range(0, count, self._slots):
-            rows = slice(first, first + self._slots)
-            parts.append(self._run_batch(images.take(rows)))
-            progress(min(first + self._slots, count))
-        return Found(*map(np.concatenate, zip(*parts, strict=True)))
+        while (rows := found.waiting()[: self._slots]).size:
+            for field, part in zip(found, self._run_batch(images.take(rows)), strict=True):
+                field[rows] = part
+            progress(len(found.status) - len(found.waiting()))
 
     def _run_batch(self, images: Images) -> Found:
         """Twelve values of c; short batches are filled up by repetition: all have one shape."""

@@ -1,6 +1,7 @@
 """What scripts share: flags, their checks, and how a script starts and ends."""
 
 from tfblindspots.cli.flags import (
+    batch_size,
     define_allow_unsafe_flag,
     define_amplification_flag,
     define_attack_size_flags,
@@ -39,6 +40,7 @@ from tfblindspots.cli.loading import (
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
+    "batch_size",
     "classifier_from_flags",
     "dataset_from_flags",
     "define_allow_unsafe_flag",

@@ -293,6 +293,11 @@ def define_num_examples_flag() -> None:
     )
 
 
+def batch_size(text: str | None) -> int | str | None:
+    """The value of ``--batch_size``: a number where it is one, for the attack to judge."""
+    return int(text) if text is not None and text.isdecimal() else text
+
+
 def numbers(name: str, lowest: float = 0) -> list[float]:
     """The value of a list flag as numbers.
 

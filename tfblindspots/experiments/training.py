@@ -36,12 +36,14 @@ class TrainingConfig:
       seed: of the initial weights and of every other random number.
       max_iterations: of the trainer; None for the trainer's own limit.
       frame_bound_penalty: see ``train``.
+      devices: see ``train``.
     """
 
     model: str
     seed: int = 0
     max_iterations: int | None = None
     frame_bound_penalty: float | None = None
+    devices: tuple[str, ...] | None = None
 
 
 def train_network(
@@ -101,6 +103,7 @@ def train_network(
                         seed=config.seed,
                         max_iterations=config.max_iterations,
                         frame_bound_penalty=config.frame_bound_penalty,
+                        devices=config.devices,
                         checkpoints=checkpoints,
                         follow=board.follow if board else None,
                         progress=progress,

@@ -25,6 +25,7 @@ from tfblindspots.models.local_layers import (
     LocallyConnected2D,
     extract_patches,
 )
+from tfblindspots.models.memory import BatchSize
 from tfblindspots.models.quocnet import STAGES, Stage, build_quocnet, check_stages
 from tfblindspots.models.registry import FAMILIES, get_definition
 from tfblindspots.models.saved_model import ASSETS, export_saved_model
@@ -35,6 +36,7 @@ __all__ = [
     "FAMILIES",
     "LAYOUTS",
     "STAGES",
+    "BatchSize",
     "Classifier",
     "GroupedConv2D",
     "L2Pooling2D",

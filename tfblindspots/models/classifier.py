@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfblindspots.data import Images, LazyImages
 from tfblindspots.errors import InputError
+from tfblindspots.models.memory import BatchSize
 
 # Images at a time, and numbers in them. A network's features of an image may take 50 times as much
 # memory as the image.
@@ -56,21 +57,30 @@ def predict_logits(
       classifier: the model.
       images: float32 [N, H, W, C], also such as are read when needed: a batch at a time then is.
         Values outside [0, 1] are let through, since noise may leave it.
-      batch_size: images at a time; bounds the memory. None: ``forward_batch_size``.
+      batch_size: images at a time; bounds the memory, and is halved where that runs out. None:
+        ``forward_batch_size``.
 
     Returns:
       float32 [N, K]; NaN where the model returns it.
 
     Raises:
-      InputError: the images do not fit the model.
+      InputError: the images do not fit the model, or memory does not suffice for one.
     """
     _check_rank_and_shape(classifier, images)
     compiled = _compiled_logits(classifier)
+    parts: list[np.ndarray] = []
+
+    def left() -> int:
+        return len(images) - sum(map(len, parts))
+
+    def work(size: int) -> None:
+        while left():
+            start = len(images) - left()
+            parts.append(compiled(tf.constant(images[start : start + size])).numpy())
+
     batch_size = batch_size or forward_batch_size(classifier.image_shape)
-    starts = range(0, len(images), batch_size)
-    return np.concatenate(
-        [compiled(tf.constant(images[start : start + batch_size])).numpy() for start in starts]
-    )
+    BatchSize(batch_size, classifier.name).attempt(work, left)
+    return np.concatenate(parts)
 
 
 def forward_batch_size(image_shape: tuple[int, int, int]) -> int:

@@ -23,7 +23,7 @@ from tfblindspots.training.objective import (
 from tfblindspots.training.progress import Follow, Progress
 from tfblindspots.training.result import TrainingResult
 
-_BATCH_SIZE = 128
+BATCH_SIZE = 128
 _LEARNING_RATE = 2e-3
 _STEPS = 3_000
 
@@ -47,17 +47,23 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return math.ceil(len(self._labels) / _BATCH_SIZE)
+        return math.ceil(len(self._labels) / BATCH_SIZE)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images [B, H, W, C] and labels [B] of a batch; the last may be smaller."""
-        chosen = self._order[index * _BATCH_SIZE : (index + 1) * _BATCH_SIZE]
+        chosen = self._order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
         return self._images[chosen], self._labels[chosen]
 
     def on_epoch_end(self) -> None:
         """Shuffles for the next epoch."""
         self._epoch += 1
         self._shuffle()
+
+
+def _share(replica: tf.distribute.ReplicaContext, batch_labels: tf.Tensor) -> tf.Tensor:
+    """The share of the whole batch's images that this replica has."""
+    count = tf.cast(tf.size(batch_labels), tf.float32)
+    return count / replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
 
 
 def fit_adam(
@@ -74,6 +80,8 @@ def fit_adam(
     progress: bool = False,
 ) -> TrainingResult:
     """Trains a model by Adam, its learning rate falling to 0 along a half cosine.
+
+    In the scope of a ``tf.distribute`` strategy each batch is split between its devices.
 
     Args:
       model: gives logits [N, K]; its random layers (dropout) carry their own seeds.
@@ -103,8 +111,13 @@ def fit_adam(
 
     def loss(batch_labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         classes = tf.cast(batch_labels, tf.int64)  # Keras hands them over as float32
-        value = mean_cross_entropy(classes, logits) + weight_decay_penalty(model, weight_decays)
-        return value if bounds is None else value + bounds()
+        value = mean_cross_entropy(classes, logits)
+        decay = weight_decay_penalty(model, weight_decays)
+        replica = tf.distribute.get_replica_context()
+        # None where Keras only looks at shapes. The gradients of several replicas are added up.
+        if replica is not None and replica.num_replicas_in_sync > 1:
+            return _share(replica, classes) * value + decay / replica.num_replicas_in_sync
+        return value + decay if bounds is None else value + decay + bounds()
 
     # Compiling a second model over the same layers leaves the first as it was built: saved, it
     # brings neither an optimiser's state nor this function's loss.
@@ -145,7 +158,15 @@ def fit_adam(
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
         )
-    value = trained.evaluate(images, labels, batch_size=1000, verbose=0)
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        # Keras splits no batch of an odd size for this; on one device there is nothing to split.
+        value = sum(
+            len(part) / len(labels) * float(loss(part, model(images[first : first + len(part)])))
+            for first in range(0, len(labels), 1000)
+            if len(part := labels[first : first + 1000])
+        )
+    else:
+        value = trained.evaluate(images, labels, batch_size=1000, verbose=0)
     return TrainingResult(
         model=model,
         converged=False,

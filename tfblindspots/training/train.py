@@ -1,13 +1,16 @@
 """Trains a defined network on a dataset, by the trainer that its definition names."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import tensorflow as tf
 
 from tfblindspots.data import ImageDataset, in_memory
 from tfblindspots.errors import InputError
 from tfblindspots.models import ModelDefinition
 from tfblindspots.training.autoencoder import fit_autoencoder
 from tfblindspots.training.checkpoint import NO_CHECKPOINTS, Checkpoints
-from tfblindspots.training.fit import fit_adam
+from tfblindspots.training.fit import BATCH_SIZE, fit_adam
 from tfblindspots.training.lbfgs import fit_lbfgs
 from tfblindspots.training.progress import Follow
 from tfblindspots.training.result import TrainingResult
@@ -25,6 +28,7 @@ def train(
     seed: int,
     max_iterations: int | None = None,
     frame_bound_penalty: float | None = None,
+    devices: Sequence[str] | None = None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
     follow: Follow | None = None,
     progress: bool = False,
@@ -41,6 +45,9 @@ def train(
         By default what the paper's figures take.
       frame_bound_penalty: weight of ``FrameBoundPenalty`` in what is minimised; None for none.
         Only where the trainer is ``fit``.
+      devices: TensorFlow's names of devices, from ``runtime.use_devices``, between which each batch
+        is split; the network is the same up to float noise, unless it has random layers. Only where
+        the trainer is ``fit``. None: wherever TensorFlow puts it.
       checkpoints: where the training goes on from, and is saved now and then: the weights become
         those of an uninterrupted one, bit by bit.
       follow: called after each iteration or epoch; changes nothing in the network.
@@ -50,8 +57,8 @@ def train(
       A ``TrainingResult``.
 
     Raises:
-      InputError: ``max_iterations`` is below 1, the network does not fit the dataset, or its loss
-        became NaN or infinite.
+      InputError: ``max_iterations`` is below 1, the network does not fit the dataset, its loss
+        became NaN or infinite, or it cannot be trained on these devices.
     """
     if max_iterations is not None and max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}; expected at least 1.")
@@ -60,10 +67,12 @@ def train(
             f"model {definition.name} is trained by L-BFGS; frame_bound_penalty changes from step "
             "to step and needs a network trained by Adam, such as conv."
         )
+    if devices is not None:
+        _check_devices(definition, frame_bound_penalty, len(devices), len(dataset.labels))
     height, width, channels = dataset.images.shape[1:]
     model = definition.build((height, width, channels), dataset.num_classes, seed)
     images = in_memory(dataset.images, f"training {definition.name}")
-    data = (images, dataset.labels, definition.weight_decays)
+    data: tuple[Any, ...] = (images, dataset.labels, definition.weight_decays)
     shown: dict[str, Any] = {
         "checkpoints": checkpoints,
         "follow": follow,
@@ -77,16 +86,42 @@ def train(
             limit = max_iterations or _SOFTMAX_ITERATIONS
             return fit_autoencoder(model, *data, seed=seed, max_iterations=limit, **shown)
         case "fit":
-            return fit_adam(
-                model,
-                *data,
-                seed=seed,
-                epochs=max_iterations,
-                frame_bound_penalty=frame_bound_penalty,
-                **shown,
-            )
+            shown |= {
+                "seed": seed,
+                "epochs": max_iterations,
+                "frame_bound_penalty": frame_bound_penalty,
+            }
+            if devices is None:
+                return fit_adam(model, *data, **shown)
+            with tf.distribute.MirroredStrategy(list(devices)).scope():
+                mirrored = definition.build((height, width, channels), dataset.num_classes, seed)
+                result = fit_adam(mirrored, *data, **shown)
+            # Saved, it is like any other.
+            model.set_weights(mirrored.get_weights())
+            return result._replace(model=model)
         case unknown:
             raise InputError(
                 f"model {definition.name} names the trainer '{unknown}'; expected 'lbfgs', "
                 "'autoencoder' or 'fit'."
             )
+
+
+def _check_devices(
+    definition: ModelDefinition, frame_bound_penalty: float | None, count: int, images: int
+) -> None:
+    if definition.trainer != "fit":
+        raise InputError(
+            f"model {definition.name} is trained by L-BFGS, on all images at once; devices split "
+            "the batches of a network trained by Adam, such as conv. Leave them out."
+        )
+    if frame_bound_penalty is not None:
+        raise InputError(
+            "frame_bound_penalty is computed step by step on one device, and devices are given; "
+            "leave one of them out."
+        )
+    batch = min(BATCH_SIZE, images)
+    if batch % count:
+        raise InputError(
+            f"there are {count} devices for batches of {batch} images; expected a number that "
+            f"divides {batch}."
+        )
