@@ -40,6 +40,7 @@ from tfblindspots.training import CHECKPOINTS
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 _TEMPORARY = ".*.tmp"
+_LEFT = (_TEMPORARY, ".*.old")
 _POLL = 0.0005  # seconds
 _PATIENCE = 600.0  # seconds that a job may take to come to what is waited for
 # What of a manifest tells when and how fast it was made, not what.
@@ -279,6 +280,7 @@ def kill_writers(directory: Path, kills: int, seed: int) -> dict[str, Any]:
     draw = random.Random(seed)
     problems: list[str] = []
     halves = writes = 0
+    there = False
     start = time.monotonic()
     directory.mkdir(parents=True)
     for number in range(kills):
@@ -293,7 +295,10 @@ def kill_writers(directory: Path, kills: int, seed: int) -> dict[str, Any]:
         except (OSError, ValueError, KeyError, AssertionError) as error:
             problems.append(f"after kill {number}: {error!r}")
         experiments.jobs.prepare_output_directory(directory, ["*", ".log"])
-        problems += [f"left behind: {path.name}" for path in directory.glob(_TEMPORARY)]
+        problems += [f"left behind: {path.name}" for left in _LEFT for path in directory.glob(left)]
+        there = there or (directory / "folder").exists()
+        if there and not (directory / "folder").exists():
+            problems.append(f"the folder is lost after kill {number}")
     return {
         "kills": kills,
         "in_writing": halves,
@@ -361,29 +366,28 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="of the attack")
     parser.add_argument("--train_kills", type=int, default=10, help="of the training")
     parser.add_argument("--write_kills", type=int, default=200, help="of writers")
-    parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--model", default="fc100-100-10", help="trained, and attacked")
+    parser.add_argument("--dataset", default="mnist", help="whose test images are attacked")
+    parser.add_argument("--saved_model", default="saved_models/mnist/fc100-100-10")
     parser.add_argument("--num_examples", type=int, default=10_000, help="to attack")
     parser.add_argument("--shard_size", type=int, default=200)
-    parser.add_argument("--max_iterations", type=int, default=100, help="of the training")
+    parser.add_argument("--train_dataset", default="digits", help="for the training")
+    parser.add_argument("--train_model", default="fc100-100-10", help="that is trained")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--output_dir", type=Path, default=Path("results/kills"))
     flags = parser.parse_args()
     output: Path = flags.output_dir
     if output.exists():
         sys.exit(f"error: {output} exists; name a new directory.")
-    data = f"--dataset={flags.dataset}"
     commands = {
         "train.py": Command(
-            "train",
-            [data, f"--model={flags.model}", f"--max_iterations={flags.max_iterations}"],
+            "train", [f"--dataset={flags.train_dataset}", f"--model={flags.train_model}"]
         ),
         "attack.py": Command(
             "attack",
             [
-                data,
+                f"--dataset={flags.dataset}",
                 "--split=test",
-                f"--saved_model={output / 'train' / 'undisturbed'}",
+                f"--saved_model={flags.saved_model}",
                 f"--num_examples={flags.num_examples}",
                 f"--shard_size={flags.shard_size}",
             ],
