@@ -27,7 +27,7 @@ from benchmarks.report import Run, commit, markdown, plot, table_rows
 from benchmarks.scipy_attack import attack_one
 from tfblindspots.artifacts import build_manifest, prepare_output_directory, write_json
 from tfblindspots.attacks import AttackConfig, find_float_examples
-from tfblindspots.data import load_dataset
+from tfblindspots.data import in_memory, load_dataset
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 
 FLAGS = flags.FLAGS
@@ -87,7 +87,7 @@ def _cases() -> list[Case]:
                 name,
                 title,
                 classifier,
-                dataset.images,
+                in_memory(dataset.images, "a benchmark"),
                 dataset.labels,
                 "random" if dense else "untargeted",
                 ("standard", "fast", "thorough"),

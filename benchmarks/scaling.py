@@ -25,7 +25,7 @@ from tfblindspots.attacks.efforts import choose_effort
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Images
 from tfblindspots.attacks.search_state import RUNNING, SearchState
-from tfblindspots.data import load_dataset
+from tfblindspots.data import in_memory, load_dataset
 from tfblindspots.models import Classifier, load_classifier, predict_classes
 from tfblindspots.solvers import SQUARED_L2
 
@@ -51,7 +51,7 @@ def _step_cost(
     points = images.reshape(slots, -1)
     effort = choose_effort("standard", not xla, points.shape[1])
     search = CompiledSearch(classifier, SQUARED_L2, effort.direct, slots=slots, quantum=1, xla=xla)
-    goal = Goal(tf.constant(labels, tf.int32), tf.fill([slots], -1))
+    goal = Goal(tf.constant(labels, tf.int64), tf.fill([slots], tf.constant(-1, tf.int64)))
 
     @tf.function(jit_compile=xla, autograph=False)
     def bare(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -63,13 +63,16 @@ def _step_cost(
 
     batch = tf.constant(points)
     margin = bare(batch)[0].numpy()
-    limit = np.full(slots, 1 << 20, np.int32)
-    goals = (np.asarray(labels, np.int32), np.full(slots, -1, np.int32))
+    limit = np.full(slots, 1 << 20, np.int64)
+    goals = (np.asarray(labels, np.int64), np.full(slots, -1, np.int64))
     work = Images(points, *goals, margin, np.zeros((slots, 3), np.int64), limit).problem()
 
     def advance(state: SearchState, steps: int, begin: bool = False) -> SearchState:
         return search.advance(
-            state, tf.fill([slots], begin), work, tf.constant(steps), tf.constant(0)
+            state,
+            tf.fill([slots], begin),
+            work,
+            *(tf.constant(count, tf.int64) for count in (steps, 0)),
         )
 
     state = advance(search.empty, 2, begin=True)
@@ -131,7 +134,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     began = time.perf_counter()
     dataset = load_dataset("mnist", "train[:22000]", FLAGS.data_dir)
-    images, labels = dataset.images, dataset.labels
+    images, labels = in_memory(dataset.images, "a benchmark"), dataset.labels
     dense = load_classifier("saved_models/mnist/fc100-100-10")
     lenet = load_classifier("saved_models/benchmark/lenet")
     correct = predict_classes(lenet, images[:300]) == labels[:300]

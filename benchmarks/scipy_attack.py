@@ -35,7 +35,7 @@ def attack_one(
     """
     evaluate = _evaluator(classifier)
     original = image.ravel().astype(np.float64)
-    goal = (np.array([label], np.int32), np.array([target], np.int32))
+    goal = (np.array([label], np.int64), np.array([target], np.int64))
     nearest, best, evaluations = np.inf, image, 0
     low, high, c, start = np.log(_LOWEST), np.log(_HIGHEST), 0.0, original
 

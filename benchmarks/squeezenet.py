@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfblindspots.data import load_dataset
+from tfblindspots.data import in_memory, load_dataset
 from tfblindspots.models import Classifier, get_definition, load_classifier, load_weights
 
 
@@ -22,4 +22,4 @@ def load(
     load_weights(model, weights)
     size = definition.image_shape[:2]
     photos = load_dataset("imagenet_sample", f"validation[:{count}]", data_dir, image_size=size)
-    return load_classifier(model), photos.images, photos.labels
+    return load_classifier(model), in_memory(photos.images, "a benchmark"), photos.labels

@@ -26,7 +26,7 @@ from tfblindspots import cli
 from tfblindspots.errors import InputError
 
 if TYPE_CHECKING:
-    from tfblindspots.experiments import AttackRun
+    from tfblindspots.experiments import AttackRun, Engine
 
 FLAGS = flags.FLAGS
 
@@ -106,7 +106,22 @@ flags.DEFINE_boolean(
     False,
     "attack nothing: check that all files are there, made by --shard_range, and complete the set",
 )
+flags.DEFINE_enum(
+    "runner",
+    "local",
+    ["local", "beam"],
+    "who makes the set's files: local, this process, or those of --devices; beam: workers of "
+    "Apache Beam, by default one a core of this machine (needs the extra beam)",
+)
+flags.DEFINE_list(
+    "beam_options",
+    [],
+    "Beam's own options with --runner=beam, such as direct_num_workers=4 or "
+    "runner=FlinkRunner,flink_master=localhost:8081",
+)
+cli.define_devices_flag("where to make the set's files, by one process a device")
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 cli.define_export_flag()
 cli.define_tensorboard_flag("pictures, histograms and the Embedding Projector's files")
 flags.DEFINE_string(
@@ -125,6 +140,7 @@ def main() -> None:
     from tfblindspots.reports import quality_card_lines
 
     numbers = shard_range_from_flags()
+    engine = engine_from_flags()
     tensorboard_dir = cli.tensorboard_dir_from_flags()
     if FLAGS.projector_layer is not None and tensorboard_dir is None:
         raise InputError(
@@ -164,9 +180,9 @@ def main() -> None:
         progress=cli.on_terminal(),
     )
     if numbers is not None:
-        make_part(run, numbers)
+        make_part(run, numbers, engine)
         return
-    manifest = run.complete(refuse_missing) if FLAGS.finish else run.complete()
+    manifest = run.complete(refuse_missing if FLAGS.finish else engine)
     print("\n".join(quality_card_lines(manifest)))
     print(f"adversarial set: {FLAGS.output_dir}")
     if FLAGS.export == "npz":
@@ -176,11 +192,30 @@ def main() -> None:
         print(f"TensorBoard: tensorboard --logdir={tensorboard_dir}")
 
 
-def make_part(run: "AttackRun", numbers: range) -> None:
+def engine_from_flags() -> "Engine":
+    """What ``--runner`` and ``--devices`` ask for.
+
+    Raises:
+      InputError: they are not what they should be, or do not go together.
+    """
+    from tfblindspots.experiments import Inputs, beam_engine, device_engine, make_in_turn
+
+    inputs = Inputs(cli.classifier_from_flags(), cli.dataset_from_flags(FLAGS.split or "test"))
+    if FLAGS.runner == "beam":
+        if FLAGS.devices is not None:
+            raise InputError("--devices is of --runner=local, and --runner is beam; leave one out.")
+        return beam_engine(inputs, FLAGS.beam_options)
+    if FLAGS.beam_options:
+        raise InputError("--beam_options are given without --runner=beam; give it.")
+    devices = cli.devices_from_flags()
+    return make_in_turn if devices is None else device_engine(inputs, devices)
+
+
+def make_part(run: "AttackRun", numbers: range, engine: "Engine") -> None:
     """Makes what ``--shard_range`` names, and says what is left to do."""
     from tfblindspots.experiments import as_ranges
 
-    missing = run.make_part(numbers)
+    missing = run.make_part(numbers, engine)
     print(f"files {numbers.start}:{numbers.stop} of the set are in {FLAGS.output_dir}")
     if missing:
         print(f"missing there: {as_ranges(missing)}")

@@ -36,6 +36,7 @@ cli.define_amplification_flag(
 cli.define_attack_size_flags()
 cli.define_output_flag("networks, sets and report")
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 
 
 def main() -> None:

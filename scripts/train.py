@@ -22,6 +22,7 @@ cli.define_dataset_flags(split="train", what="images to train and test on")
 cli.define_test_split_flag()
 cli.define_output_flag("the SavedModel")
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 cli.define_tensorboard_flag("curves and pictures")
 flags.DEFINE_integer(
     "max_iterations",

@@ -30,6 +30,7 @@ flags.DEFINE_integer(
 )
 cli.define_output_flag("the network and its results")
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 
 
 def main() -> None:

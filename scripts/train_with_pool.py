@@ -53,6 +53,7 @@ flags.DEFINE_integer(
 cli.define_num_examples_flag()
 cli.define_output_flag("the network, its pools and results")
 cli.define_seed_flag()
+cli.define_deterministic_flag()
 cli.define_tensorboard_flag("curves and pictures")
 
 

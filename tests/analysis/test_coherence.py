@@ -21,7 +21,7 @@ def test_similarity_is_the_mean_over_pairs() -> None:
     features = generator.normal(size=(30, 7)).astype(np.float32)
     features[4] = 0
     top = np.array([[0, 1, 2, 3], [4, 5, 6, 7], [9, 9 + 1, 11, 4]])
-    found = mean_cosine_similarity(features, top)
+    found = mean_cosine_similarity(features.__getitem__, top)
     for row, value in zip(top, found, strict=True):
         pairs = []
         for i, j in itertools.combinations(row, 2):

@@ -18,7 +18,7 @@ def _problem(original: list[list[float]], margin: float = 1.0) -> Problem:
     rows = len(original)
     return Problem(
         tf.constant(original),
-        Goal(tf.zeros(rows, tf.int32), tf.fill([rows], -1)),
+        Goal(tf.zeros(rows, tf.int64), -tf.ones(rows, tf.int64)),
         tf.fill([rows], margin),
         tf.zeros([rows, 0]),
         tf.fill([rows], 100),

@@ -13,7 +13,7 @@ TARGETS = (LABELS + 3) % 7
 
 
 def _measure(logits: np.ndarray, targets: np.ndarray, k: float) -> tuple[np.ndarray, np.ndarray]:
-    goal = Goal(tf.constant(LABELS, tf.int32), tf.constant(targets, tf.int32))
+    goal = Goal(tf.constant(LABELS, tf.int64), tf.constant(targets, tf.int64))
     margin, loss = margin_and_loss(tf.constant(logits, tf.float32), goal, tf.fill([len(logits)], k))
     return margin.numpy(), loss.numpy()
 
@@ -53,7 +53,7 @@ def test_a_tie_is_no_success() -> None:
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_extreme_logits_give_finite_losses_and_gradients(scale: float) -> None:
     logits = tf.constant(scale * LOGITS, tf.float32)
-    goal = Goal(tf.constant(LABELS, tf.int32), tf.constant(TARGETS, tf.int32))
+    goal = Goal(tf.constant(LABELS, tf.int64), tf.constant(TARGETS, tf.int64))
     with tf.GradientTape() as tape:
         tape.watch(logits)
         margin, loss = margin_and_loss(logits, goal, tf.fill([40], 4.0))

@@ -20,7 +20,7 @@ def _minimised(margin: float, *, c: float = 1.0, **fields: float) -> SearchState
     """An image of margin 1, at a minimiser of this margin."""
     problem = Problem(
         tf.constant([[0.5] * 3]),
-        Goal(tf.constant([0]), tf.constant([-1])),
+        Goal(tf.constant([0], tf.int64), tf.constant([-1], tf.int64)),
         tf.constant([1.0]),
         tf.zeros([1, 0]),
         tf.constant([100]),

@@ -130,15 +130,21 @@ def test_help_explains_itself_and_succeeds(script: Path) -> None:
     assert "tfblindspots.cli" not in result.stdout
 
 
-def test_tensorflow_starts_in_silence_and_only_our_information_is_shown(tmp_path: Path) -> None:
+def test_tensorflow_starts_in_silence_as_flags_say_and_only_our_information_is_shown(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "script.py"
     ours = PACKAGE / "data" / "anything.py"
     path.write_text(
         "from absl import logging\n"
-        "from tfblindspots import cli\n"
+        "from tfblindspots import cli, runtime\n"
+        "runtime.grow_memory = lambda: print('memory grows')\n"
+        "cli.define_seed_flag()\n"
+        "cli.define_deterministic_flag()\n"
         "def main():\n"
         "    import tensorflow as tf\n"
         "    tf.constant(1)\n"
+        "    print(runtime.is_deterministic())\n"
         f"    exec(compile('logging.info(\"ours\")', {str(ours)!r}, 'exec'), globals())\n"
         "    logging.info('theirs')\n"
         "    logging.warning('careful')\n"
@@ -146,7 +152,7 @@ def test_tensorflow_starts_in_silence_and_only_our_information_is_shown(tmp_path
         "if __name__ == '__main__':\n"
         "    cli.run(main)\n"
     )
-    result = run_script(path)
-    assert result.stdout == "done\n"
+    result = run_script(path, "--deterministic")
+    assert result.stdout == "memory grows\nTrue\ndone\n"
     assert result.stderr == "ours\ncareful\n"
     assert result.returncode == 0

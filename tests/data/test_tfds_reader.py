@@ -16,7 +16,7 @@ _LABEL = tfds.features.ClassLabel(names=["a", "b"])
 _RGB = {"image": tfds.features.Image(shape=(6, 5, 3)), "label": _LABEL}
 
 
-def _write(
+def write_dataset(
     directory: Path, examples: list[dict[str, Any]], features: dict[str, Any], num_shards: int = 1
 ) -> str:
     """Writes a dataset ``tiny`` with the split ``train`` and returns its directory."""
@@ -47,7 +47,7 @@ def _rgb_examples(count: int) -> list[dict[str, Any]]:
 
 
 def test_images_come_shard_by_shard_in_file_order(tmp_path: Path) -> None:
-    directory = _write(tmp_path, _rgb_examples(50), _RGB, num_shards=4)
+    directory = write_dataset(tmp_path, _rgb_examples(50), _RGB, num_shards=4)
     dataset = load_dataset(directory, "train")
     files = sorted(map(str, Path(directory).glob("*.tfrecord*")))
     assert len(files) == 4
@@ -67,20 +67,20 @@ def test_images_come_shard_by_shard_in_file_order(tmp_path: Path) -> None:
 def test_float_images_are_taken_as_they_are(tmp_path: Path) -> None:
     features = {**_RGB, "image": tfds.features.Tensor(shape=(2, 2, 1), dtype=np.float32)}
     image = np.array([[[0.1], [0.0]], [[1.0], [0.7]]], np.float32)
-    directory = _write(tmp_path, [{"image": image, "label": 1}], features)
+    directory = write_dataset(tmp_path, [{"image": image, "label": 1}], features)
     np.testing.assert_array_equal(load_dataset(directory, "train").images, image[np.newaxis])
 
 
 def test_images_without_a_declared_size_may_have_one(tmp_path: Path) -> None:
     features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
-    directory = _write(tmp_path, _rgb_examples(3), features)
+    directory = write_dataset(tmp_path, _rgb_examples(3), features)
     assert load_dataset(directory, "train").images.shape == (3, 6, 5, 3)
 
 
 def test_rejects_images_of_different_sizes(tmp_path: Path) -> None:
     features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
     small = {"image": np.zeros((4, 4, 3), np.uint8), "label": 0}
-    directory = _write(tmp_path, [*_rgb_examples(3), small], features)
+    directory = write_dataset(tmp_path, [*_rgb_examples(3), small], features)
     message = r"tiny has images of different sizes \(.*\); expected one size. Give --image_size"
     with pytest.raises(InputError, match=message):
         load_dataset(directory, "train")
@@ -93,7 +93,7 @@ def test_photos_of_different_sizes_become_one_size(tmp_path: Path) -> None:
     photos = [generator.integers(0, 256, shape, np.uint8) for shape in shapes]
     examples = [{"image": photo, "label": i % 2} for i, photo in enumerate(photos)]
     features = {**_RGB, "image": tfds.features.Image(shape=(None, None, 3))}
-    directory = _write(tmp_path, examples, features)
+    directory = write_dataset(tmp_path, examples, features)
     order = load_dataset(directory, "train", image_size=(5, 5), short_side=8)
     crops = [tf.image.resize_with_crop_or_pad(photo, 5, 5).numpy() / 255 for photo in photos]
     expected = np.stack(crops).astype(np.float32)
@@ -105,7 +105,7 @@ def test_photos_of_different_sizes_become_one_size(tmp_path: Path) -> None:
 def test_rejects_float_images_out_of_range(tmp_path: Path) -> None:
     features = {**_RGB, "image": tfds.features.Tensor(shape=(1, 1, 1), dtype=np.float32)}
     example = {"image": np.full((1, 1, 1), 255, np.float32), "label": 1}
-    directory = _write(tmp_path, [example], features)
+    directory = write_dataset(tmp_path, [example], features)
     with pytest.raises(InputError, match=r"tiny has float32 images from 255 to 255; expected \[0,"):
         load_dataset(directory, "train")
 
@@ -138,13 +138,13 @@ def test_rejects_float_images_out_of_range(tmp_path: Path) -> None:
 def test_rejects_features(
     tmp_path: Path, features: dict[str, Any], example: dict[str, Any], message: str
 ) -> None:
-    directory = _write(tmp_path, [example], features)
+    directory = write_dataset(tmp_path, [example], features)
     with pytest.raises(InputError, match=message):
         load_dataset(directory, "train")
 
 
 def test_no_module_is_imported_that_a_directory_names(tmp_path: Path) -> None:
-    directory = Path(_write(tmp_path / "data", _rgb_examples(2), _RGB))
+    directory = Path(write_dataset(tmp_path / "data", _rgb_examples(2), _RGB))
     features = (directory / "features.json").read_text()
     named = "tensorflow_datasets.core.features.class_label_feature.ClassLabel"
     assert named in features
@@ -158,7 +158,7 @@ def test_no_module_is_imported_that_a_directory_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["features.json", "dataset_info.json"])
 def test_damaged_metadata_are_one_line(tmp_path: Path, file: str) -> None:
-    directory = Path(_write(tmp_path, _rgb_examples(2), _RGB))
+    directory = Path(write_dataset(tmp_path, _rgb_examples(2), _RGB))
     for content in ("{", "[]", "5", '{"type": 5}', '{"name": []}', '{"pythonClassName": "x"'):
         (directory / file).write_text(content)
         with pytest.raises(InputError, match=r"cannot be read \(.*\); expected|is not valid JSON"):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tfblindspots import runtime
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import CLAIM, Job, Stopwatch
@@ -47,6 +48,26 @@ def test_a_finished_job_of_which_a_file_is_gone_is_refused(tmp_path: Path) -> No
     assert job.finished() is not None
     with pytest.raises(InputError, match=r"but its file results.json is gone; delete the dir"):
         job.finished(parts=["results.json"])
+
+
+def test_a_job_of_other_determinism_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(make_job(tmp_path / "finished"))
+    with pytest.raises(KeyboardInterrupt), make_job(tmp_path / "begun").claim():
+        (tmp_path / "begun" / "a").touch()
+        raise KeyboardInterrupt
+    monkeypatch.setattr(runtime, "is_deterministic", lambda: True)
+    message = r"\(--deterministic=False there, True here\); repeat those or name a new directory"
+    with pytest.raises(InputError, match=message):
+        make_job(tmp_path / "finished").finished()
+    with pytest.raises(InputError, match=message), make_job(tmp_path / "begun").claim(["a"]):
+        pass
+    (tmp_path / "another").mkdir()
+    finish(make_job(tmp_path / "another"))
+    manifest = make_job(tmp_path / "another").finished()
+    assert manifest is not None
+    assert manifest["deterministic"] is True
 
 
 def test_a_finished_job_of_other_settings_is_refused(tmp_path: Path) -> None:

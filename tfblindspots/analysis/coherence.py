@@ -4,6 +4,7 @@ The paper (section 3) judges by eye whether the images in a row of figures 1 to 
 common; these are numbers for it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,25 +28,29 @@ def label_coherence(labels: np.ndarray, num_classes: int) -> dict[str, np.ndarra
     return {"purity": shares.max(axis=1), "entropy": stats.entropy(shares, base=2, axis=1)}
 
 
-def mean_cosine_similarity(features: np.ndarray, top: np.ndarray) -> np.ndarray:
+def mean_cosine_similarity(
+    features: Callable[[np.ndarray], np.ndarray], top: np.ndarray
+) -> np.ndarray:
     """The mean cosine similarity over all pairs of each direction's images.
 
     Args:
-      features: of all images, float32 [N, n]: pixels, or another model's activations.
+      features: from positions of images, integers [k], to float32 [k, n]: their pixels, or another
+        model's activations.
       top: positions of the top k images, integers [D, k], k at least 2.
 
     Returns:
       float64 [D] in [-1, 1]. An image whose features are all 0 is as unlike as can be without
       being opposed: 0 with every other.
     """
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    unit = np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
     count = top.shape[1]
     similarities = np.empty(len(top))
     for i, rows in enumerate(top):
+        values = features(rows)
+        norms = np.linalg.norm(values, axis=1, keepdims=True)
+        unit = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0)
         # The squared norm of the sum is the sum over all pairs, each image with itself included.
-        total = np.square(unit[rows].sum(axis=0), dtype=np.float64).sum()
-        itself = np.count_nonzero(norms[rows])
+        total = np.square(unit.sum(axis=0), dtype=np.float64).sum()
+        itself = np.count_nonzero(norms)
         similarities[i] = (total - itself) / (count * (count - 1))
     return similarities
 

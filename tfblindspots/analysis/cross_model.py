@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 
 from tfblindspots.analysis.errors import error_rate
+from tfblindspots.data import Images
 from tfblindspots.errors import InputError
 from tfblindspots.models import (
     Classifier,
@@ -25,14 +26,14 @@ class ImageSet:
 
     Attributes:
       name: of the row.
-      images: float32 [N, H, W, C]; noise may leave [0, 1].
+      images: float32 [N, H, W, C], in memory or read when needed; noise may leave [0, 1].
       labels: true classes, int64 [N].
       distortion: mean over the images of the root mean square per pixel of what was changed.
       made_for: name of the model that the images are adversarial to; None for other images.
     """
 
     name: str
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
     distortion: float
     made_for: str | None

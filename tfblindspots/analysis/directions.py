@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from sklearn.decomposition import PCA
 
+from tfblindspots.data import Images
 from tfblindspots.errors import InputError
 
 # Images at a time, which bounds the memory that a large layer's activations take.
@@ -18,7 +19,7 @@ _BATCH = 500
 _WHITENING_IMAGES = 2000
 _WHITENING_COMPONENTS = 200
 
-Activations = Callable[[np.ndarray], np.ndarray]  # images [B, H, W, C] -> float32 [B, n]
+Activations = Callable[[Images], np.ndarray]  # images [B, H, W, C] -> float32 [B, n]
 
 
 def unit_directions(units: np.ndarray, size: int) -> np.ndarray:
@@ -52,7 +53,7 @@ def random_directions(count: int, size: int, seed: int) -> np.ndarray:
 
 
 def whitened_directions(
-    activations: Activations, images: np.ndarray, count: int, seed: int
+    activations: Activations, images: Images, count: int, seed: int
 ) -> np.ndarray:
     """Directions that are random after whitening, along which activations vary alike.
 
@@ -79,7 +80,7 @@ def whitened_directions(
     return _normalized((drawn @ inverse_root).astype(np.float32))
 
 
-def moving_units(activations: Activations, images: np.ndarray, count: int) -> np.ndarray:
+def moving_units(activations: Activations, images: Images, count: int) -> np.ndarray:
     """The units for which top images mean something.
 
     A rectified unit that is dead, or alive for a few images only, is equally silent for all others:
@@ -105,7 +106,7 @@ def moving_units(activations: Activations, images: np.ndarray, count: int) -> np
 
 
 def top_images(
-    activations: Activations, images: np.ndarray, directions: np.ndarray, count: int
+    activations: Activations, images: Images, directions: np.ndarray, count: int
 ) -> np.ndarray:
     """The images whose activations lie farthest along each direction: maximise <phi(x), v>.
 
@@ -141,7 +142,7 @@ def top_images(
     return positions.T
 
 
-def _batches(activations: Activations, images: np.ndarray) -> Iterator[np.ndarray]:
+def _batches(activations: Activations, images: Images) -> Iterator[np.ndarray]:
     for start in range(0, len(images), _BATCH):
         yield activations(images[start : start + _BATCH])
 

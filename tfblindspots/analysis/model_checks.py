@@ -83,7 +83,7 @@ def _check_batch(
 ) -> dict[str, np.ndarray]:
     """Which images show what: bool [B] for each count of ``check_model``."""
     batch = tf.constant(images)
-    goal = Goal(tf.constant(labels, tf.int32), tf.constant(targets, tf.int32))
+    goal = Goal(tf.constant(labels, tf.int64), tf.constant(targets, tf.int64))
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(batch)
         outputs = classifier.logits(batch)

@@ -13,7 +13,7 @@ from tfblindspots.adversarial_sets import fields_of, out_of_range, range_text
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.quality_card import make_quality_card
 from tfblindspots.attacks import attacked, succeeds, unanswered
-from tfblindspots.data import from_uint8
+from tfblindspots.data import Images, from_uint8
 from tfblindspots.models import (
     Classifier,
     is_unanswered,
@@ -82,13 +82,13 @@ def value_violations(examples: Examples, schema: int, num_classes: int) -> list[
 
 
 def original_violations(
-    examples: Examples, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
+    examples: Examples, images: Images, labels: np.ndarray, indices: np.ndarray
 ) -> list[Violation]:
     """Originals and labels that are not those of the dataset.
 
     Args:
       examples: the fields of a set, by name.
-      images: of the dataset, float32 [D, H, W, C].
+      images: of the dataset, float32 [D, H, W, C]; only those of the examples are taken.
       labels: theirs, int64 [D].
       indices: their positions in the source split, int64 [D].
     """

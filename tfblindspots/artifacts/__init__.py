@@ -2,6 +2,7 @@
 
 from tfblindspots.artifacts.archives import check_archive, leaves_folder
 from tfblindspots.artifacts.files import (
+    Fingerprint,
     atomic_path,
     check_output_file,
     fingerprint_arrays,
@@ -18,6 +19,7 @@ from tfblindspots.artifacts.manifest import MANIFEST, SCHEMAS, build_manifest, r
 __all__ = [
     "MANIFEST",
     "SCHEMAS",
+    "Fingerprint",
     "atomic_path",
     "build_manifest",
     "check_archive",

@@ -244,12 +244,31 @@ def fingerprint_path(path: str | os.PathLike[str], ignore: Iterable[str] = ()) -
 
 def fingerprint_arrays(*arrays: np.ndarray) -> str:
     """SHA-256 (hexadecimal) of arrays of numbers: their dtypes, shapes and bytes, in order."""
-    digest = hashlib.sha256()
+    fingerprint = Fingerprint()
     for array in arrays:
-        assert not array.dtype.hasobject, "the bytes of objects are addresses, which change"
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+        fingerprint.begin(array.dtype, array.shape)
+        fingerprint.add(array)
+    return fingerprint.hexdigest()
+
+
+class Fingerprint:
+    """What ``fingerprint_arrays`` gives, of arrays that come part by part."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def begin(self, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        """Announces the next array, of which all parts follow in their order."""
+        assert not dtype.hasobject, "the bytes of objects are addresses, which change"
+        self._digest.update(f"{dtype.str}{shape}".encode())
+
+    def add(self, part: np.ndarray) -> None:
+        """Adds some of the array's rows, or all of them."""
+        self._digest.update(np.ascontiguousarray(part).data)
+
+    def hexdigest(self) -> str:
+        """The fingerprint of what was added so far."""
+        return self._digest.hexdigest()
 
 
 def _digest_file(path: Path) -> "hashlib._Hash":

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfblindspots import runtime
 from tfblindspots.artifacts.files import read_json
 from tfblindspots.errors import InputError
 from tfblindspots.version import VERSION
@@ -46,8 +47,9 @@ def build_manifest(
       **content: what else the kind records.
 
     Returns:
-      A dictionary that `write_json` can write. Besides these: when and on what it ran, the
-      versions of libraries, and the most memory that the process has had, in MiB.
+      A dictionary that `write_json` can write. Besides these: when and on what it ran, whether
+      TensorFlow's operations were deterministic, the versions of libraries, and the most memory
+      that the process has had, in MiB.
     """
     return {
         "schema": SCHEMAS.get(kind, 1),
@@ -56,6 +58,7 @@ def build_manifest(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "seed": seed,
+        "deterministic": runtime.is_deterministic(),
         "flags": dict(flags),
         "inputs": dict(inputs),
         "libraries": {

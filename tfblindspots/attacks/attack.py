@@ -8,13 +8,13 @@ from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.eight_bit import find_eight_bit
 from tfblindspots.attacks.examples import AdversarialExamples, AttackConfig
 from tfblindspots.attacks.float_attack import NOT_FOUND, find_float_examples
-from tfblindspots.data import from_uint8
+from tfblindspots.data import Images, from_uint8, in_memory
 from tfblindspots.models import Classifier
 
 
 def find_adversarial_examples(
     classifier: Classifier,
-    images: np.ndarray,
+    images: Images,
     labels: np.ndarray,
     config: AttackConfig = AttackConfig(),  # noqa: B008 - frozen
     *,
@@ -29,7 +29,8 @@ def find_adversarial_examples(
 
     Args:
       classifier: the model under attack.
-      images: float32 [N, H, W, C] in [0, 1]; never modified.
+      images: float32 [N, H, W, C] in [0, 1]; never modified. Such as are read when needed are read
+        all: take ``images[part]`` of many.
       labels: true classes, int [N].
       config: the attack.
       indices: positions in the source split, int64 [N], on which random targets and noisy
@@ -40,8 +41,9 @@ def find_adversarial_examples(
       The examples, in the order of the images.
 
     Raises:
-      InputError: as ``find_float_examples``.
+      InputError: as ``find_float_examples``, or the images do not fit in memory.
     """
+    images = in_memory(images, "an attack in one call")
     found = find_float_examples(
         classifier, images, labels, config, indices=indices, progress=progress
     )

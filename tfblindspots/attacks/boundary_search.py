@@ -66,9 +66,9 @@ def update(
     """
     running = state.status == RUNNING
     original = state.problem.original
-    kind = of_stage(state, settings, "kind", tf.int32)
+    kind = of_stage(state, settings, "kind", tf.int64)
     state = state._replace(
-        evaluations=state.evaluations + tf.cast(running, tf.int32),
+        evaluations=state.evaluations + tf.cast(running, tf.int64),
         solve_evaluations=state.solve_evaluations + 1,
     )
     state = _keep_best(state, trial, margin, phi)
@@ -107,7 +107,7 @@ def update(
     state = state._replace(
         solve=solve,
         restart=restart,
-        solve_evaluations=tf.where(solved, 0, state.solve_evaluations),
+        solve_evaluations=_zero_where(solved, state.solve_evaluations),
     )
     state = _next_stage(state, over & running, settings)
     return _end(state, broken, misled, settings)
@@ -187,8 +187,8 @@ def _reach(state: SearchState, where: tf.Tensor) -> tuple[SearchState, tf.Tensor
         step_length=tf.where(first, share, tf.where(later, 0.0, solve.step_length)),
     )
     state = state._replace(solve=solve, radius=tf.where(later, next_radius, radius))
-    steps = tf.where(state.best_distance < LARGEST, reaching.STEPS, reaching.MOST_STEPS)
-    return state, where & (state.solve_evaluations > steps)
+    enough = (state.best_distance < LARGEST) & (state.solve_evaluations > reaching.STEPS)
+    return state, where & (enough | (state.solve_evaluations > reaching.MOST_STEPS))
 
 
 def _next_stage(state: SearchState, over: tf.Tensor, settings: SearchSettings) -> SearchState:
@@ -196,11 +196,13 @@ def _next_stage(state: SearchState, over: tf.Tensor, settings: SearchSettings) -
 
     Where nothing adversarial was found there is nothing to refine: all stages are over.
     """
-    stage = state.stage + tf.cast(over, tf.int32)
+    stage = state.stage + tf.cast(over, tf.int64)
     state = state._replace(stage=tf.minimum(stage, len(settings.stages)))
-    refine = of_stage(state, settings, "kind", tf.int32) == REFINE
+    refine = of_stage(state, settings, "kind", tf.int64) == REFINE
     failed = over & refine & (state.best_distance == LARGEST)
-    state = state._replace(stage=tf.where(failed, len(settings.stages), state.stage))
+    state = state._replace(
+        stage=tf.where(failed, tf.constant(len(settings.stages), tf.int64), state.stage)
+    )
     # On the boundary, were the margin linear on the way: beyond it a sharp loss has no slope.
     original, rise = state.problem.original, state.problem.margin
     share = tf.math.divide_no_nan(rise, rise - state.best_margin)
@@ -213,11 +215,11 @@ def _next_stage(state: SearchState, over: tf.Tensor, settings: SearchSettings) -
     return state._replace(
         solve=solve,
         restart=state.restart | over,
-        solve_evaluations=tf.where(over, 0, state.solve_evaluations),
+        solve_evaluations=_zero_where(over, state.solve_evaluations),
         c=tf.where(over, 0.0, state.c),
         c_low=tf.where(over, 0.0, state.c_low),
         c_high=tf.where(over, LARGEST, state.c_high),
-        misses=tf.where(over, 0, state.misses),
+        misses=_zero_where(over, state.misses),
     )
 
 
@@ -236,5 +238,9 @@ def _end(
         (LIMIT, spent & found),
         (NOT_FOUND, finished | spent),
     ):
-        status = tf.where((status == RUNNING) & ended, reason, status)
+        status = tf.where((status == RUNNING) & ended, tf.constant(reason, tf.int64), status)
     return state._replace(status=status)
+
+
+def _zero_where(rows: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    return tf.where(rows, tf.zeros_like(counts), counts)

@@ -27,7 +27,7 @@ class CompiledSearch:
         settings: SearchSettings,
         *,
         slots: int,
-        quantum: int,
+        quantum: int | None,
         xla: bool,
     ) -> None:
         """Traces, and compiles with XLA what is compiled with it.
@@ -37,7 +37,8 @@ class CompiledSearch:
           phi: the distance to minimise.
           settings: of the search.
           slots: B, images in work at a time.
-          quantum: without XLA the model is called with multiples of so many images.
+          quantum: without XLA the model is called with multiples of so many images, to spare it
+            the slots that are done; None: always with all, so that every shape is fixed.
           xla: compile the model with XLA too, not only the optimiser around it.
 
         Raises:
@@ -59,11 +60,12 @@ class CompiledSearch:
         # Concrete, so that one classifier after another is no retracing to TensorFlow.
         # (state, chosen bool [B], problem, steps, working) -> the state, its chosen slots begun
         # anew, after so many evaluations or when at most so many slots are still in work.
-        count = tf.TensorSpec([], tf.int32)
+        count = tf.TensorSpec([], tf.int64)
         self.advance = tf.function(
             self._advance, jit_compile=xla, autograph=False
         ).get_concrete_function(self.empty, idle, nothing, count, count)
-        self.advance(self.empty, idle, nothing, tf.constant(0), tf.constant(0))
+        zero = tf.constant(0, tf.int64)
+        self.advance(self.empty, idle, nothing, zero, zero)
 
     def _advance(
         self,
@@ -74,21 +76,22 @@ class CompiledSearch:
         working: tf.Tensor,
     ) -> SearchState:
         def unfinished(step: tf.Tensor, state: SearchState) -> tf.Tensor:
-            running = tf.cast(state.status == RUNNING, tf.int32)
+            running = tf.cast(state.status == RUNNING, tf.int64)
             return (step < steps) & (tf.reduce_sum(running) > working)
 
         def one(step: tf.Tensor, state: SearchState) -> tuple[tf.Tensor, SearchState]:
             trial = boundary_search.trial_point(state)
             sharpness = search_state.sharpness(state, self._settings)
             work = (state.problem.goal, trial, sharpness)
-            if self._xla:
+            if self._xla or self._quantum is None:
                 evaluation = self._evaluate(*work)
             else:
                 running = state.status == RUNNING
                 evaluation = self._evaluate_running(running, *work)
             return step + 1, self._update(state, trial, *evaluation)
 
-        return tf.while_loop(unfinished, one, (0, self._refill(state, chosen, problem)))[1]
+        begun = tf.constant(0, tf.int64), self._refill(state, chosen, problem)
+        return tf.while_loop(unfinished, one, begun)[1]
 
     def _evaluate_running(
         self, running: tf.Tensor, goal: Goal, points: tf.Tensor, sharpness: tf.Tensor
@@ -148,7 +151,7 @@ def _compiled_steps(
 
 def empty_problem(slots: int, pixels: int, noisy: bool) -> Problem:
     """Zeros in the place of images."""
-    integers = tf.zeros(slots, tf.int32)
+    integers = tf.zeros(slots, tf.int64)
     return Problem(
         original=tf.zeros([slots, pixels]),
         goal=Goal(integers, integers),

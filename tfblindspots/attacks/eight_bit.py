@@ -47,7 +47,7 @@ def find_eight_bit(
     lost = unanswered(found._asdict())
     sought &= ~lost
     target = np.where(wrong, UNTARGETED, found.target)
-    goal = Goal(found.label.astype(np.int32), target.astype(np.int32))
+    goal = Goal(found.label, target)
     rows = np.flatnonzero(sought)
     first = (_MORE_ROUNDS if config.bits == 8 else _ROUNDS, _SHARE)
     for rounds, share in (first, *_AGAIN):

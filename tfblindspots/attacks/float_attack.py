@@ -90,7 +90,7 @@ def find_float_examples(
     choices = targets.shape[1]
     flat = images.reshape(len(images), -1)
     rows = np.repeat(attacked, choices)
-    goal = Goal(labels[rows].astype(np.int32), targets[attacked].ravel().astype(np.int32))
+    goal = Goal(labels[rows], targets[attacked].ravel().astype(np.int64))
     margins, _ = margin_and_loss(tf.constant(logits[rows]), goal, tf.ones(len(rows)))
     key = np.stack(
         [np.full(len(rows), config.seed), indices[rows], np.zeros(len(rows), int)], axis=1

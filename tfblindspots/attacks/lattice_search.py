@@ -66,7 +66,7 @@ class LatticeSearch:
         self._judge = _with_xla(_judge, large)
         self._levels = _with_xla(lattice.nearest_levels, large)
         points = tf.TensorSpec([slots, pixels], tf.float32)
-        classes, numbers = tf.TensorSpec([slots], tf.int32), tf.TensorSpec([slots], tf.float32)
+        classes, numbers = tf.TensorSpec([slots], tf.int64), tf.TensorSpec([slots], tf.float32)
         goal = Goal(classes, classes)
         state = LatticeState(points, goal, numbers, numbers, points, points, points, numbers)
         # Concrete, so that one classifier after another is no retracing to TensorFlow.
@@ -85,7 +85,7 @@ class LatticeSearch:
           original: float32 [M, n] in [0, 1].
           found: adversarial images near by, float32 [M, n]; equal to the original where it is
             adversarial itself.
-          goal: int32 [M].
+          goal: int64 [M].
           rounds: at least 1.
           share: what a round's gradient counts for in the direction, beside what it was before.
 

@@ -18,8 +18,8 @@ _ROUNDING = 1e-5
 class Goal(NamedTuple):
     """What each image is to be turned into."""
 
-    label: tf.Tensor  # int32 [B]: the class to leave
-    target: tf.Tensor  # int32 [B]: the class to reach, -1: any but label
+    label: tf.Tensor  # int64 [B]: the class to leave
+    target: tf.Tensor  # int64 [B]: the class to reach, -1: any but label
 
 
 def succeeds(

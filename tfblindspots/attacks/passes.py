@@ -82,7 +82,7 @@ def search_all(
     allowed = config.max_evaluations or default
     more = min(segment.MORE, allowed // _SHARE_FOR_MORE)
     limit = allowed - _FINISH - more
-    images = images._replace(limit=np.full(count, limit, np.int32))
+    images = images._replace(limit=np.full(count, limit, np.int64))
     with searches.weights.of(network):
         passes = 1 + (searches.effort.noisy_for_all if searches.noisy else 0)
         tell = _Progress(progress, count, passes)
@@ -96,7 +96,7 @@ def search_all(
                 break
             start = images.take(rows)
             start.key[:, 2] = number
-            start.limit[:] -= found.evaluations[rows].astype(np.int32)
+            start.limit[:] -= found.evaluations[rows]
             assert searches.noisy
             tell.next_pass(number + 1, rows.size)
             again = searches.noisy.run(start, tell)
@@ -160,7 +160,9 @@ def _finish(searches: Searches, images: Images, found: Found, slots: int, more: 
         rows = hit[first : first + slots]
         padded = np.resize(rows, -(-len(rows) // quantum) * quantum)
         image, weight, spent = searches.finish(
-            images.take(padded).problem(), tf.constant(found.image[padded]), tf.constant(more)
+            images.take(padded).problem(),
+            tf.constant(found.image[padded]),
+            tf.constant(more, tf.int64),
         )
         found.image[rows] = image.numpy()[: len(rows)]
         c[rows] = weight.numpy()[: len(rows)]
@@ -177,6 +179,10 @@ def _quantum(slots: int) -> int:
     return 16 if slots > SMALL_BATCH else 1
 
 
+def _on_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def _slots(batch_size: int) -> int:
     return -(-batch_size // _quantum(batch_size)) * _quantum(batch_size)
 
@@ -187,10 +193,7 @@ def _compiled(
 ) -> Searches:
     """The searches; kept, since compiling costs seconds."""
     classifier = network.classifier
-    if xla is not None:
-        chosen = xla
-    else:
-        chosen = not network.convolutional or bool(tf.config.list_physical_devices("GPU"))
+    chosen = xla if xla is not None else not network.convolutional or _on_gpu()
     chosen_effort = choose_effort(effort, network.convolutional, math.prod(classifier.image_shape))
     try:
         return _compile(network, norm, solver, chosen_effort, slots, chosen)
@@ -221,8 +224,10 @@ def _compile(
 
         def compile_search(size: int) -> CompiledSearch:
             # Maybe later, for another network of the architecture.
+            # On a GPU the slots that are done cost less than to tell the host which they are.
+            quantum = None if _on_gpu() else _quantum(slots)
             search = CompiledSearch(
-                weights.classifier, phi, settings, slots=size, quantum=_quantum(slots), xla=xla
+                weights.classifier, phi, settings, slots=size, quantum=quantum, xla=xla
             )
             weights.add(search.advance)
             return search
@@ -251,7 +256,7 @@ def _compile(
 
     points = tf.TensorSpec([None, math.prod(classifier.image_shape)], tf.float32)
     nothing = tf.TensorSpec([None, 0], tf.float32)
-    integers, numbers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
+    integers, numbers = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
     spec = Problem(points, Goal(integers, integers), numbers, nothing, integers)
     direct: RollingSearch | TfpSearch
     if solver == "tfp":
@@ -260,6 +265,6 @@ def _compile(
     else:
         direct, noisy = rolling(effort.direct), rolling(effort.noisy)
     direct.compile()
-    finish_traced = finish.get_concrete_function(spec, points, tf.TensorSpec([], tf.int32))
+    finish_traced = finish.get_concrete_function(spec, points, tf.TensorSpec([], tf.int64))
     weights.add(finish_traced)
     return Searches(weights, direct, noisy, effort, finish_traced)

@@ -59,7 +59,7 @@ def step(
       gradient: of the loss at the point, [B, n].
       margin: there, [B]; negative where it is adversarial.
       radius: of the point's sphere, [B].
-      number: of the step, int32 [B], counted from 1.
+      number: of the step, int64 [B], counted from 1.
       elsewhere: noise [B, n], another direction to try where there is no gradient at all.
     """
     progress = tf.minimum(tf.cast(number, tf.float32) / STEPS, 1.0)

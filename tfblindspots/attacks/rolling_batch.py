@@ -26,11 +26,11 @@ class Images(NamedTuple):
     """N images to attack, none of them adversarial."""
 
     original: np.ndarray  # float32 [N, n] in [0, 1]
-    label: np.ndarray  # int32 [N]: the class to leave
-    target: np.ndarray  # int32 [N]: the class to reach, -1: any other
+    label: np.ndarray  # int64 [N]: the class to leave
+    target: np.ndarray  # int64 [N]: the class to reach, -1: any other
     margin: np.ndarray  # float32 [N], positive: of the originals
     key: np.ndarray  # int64 [N, 3]: of the noisy starts: seed, index and number of the start
-    limit: np.ndarray  # int32 [N]: of evaluations
+    limit: np.ndarray  # int64 [N]: of evaluations
 
     def take(self, rows: np.ndarray | slice) -> "Images":
         """The images ``rows`` [M]."""
@@ -99,8 +99,8 @@ class RollingSearch:
             state = search.advance(
                 state,
                 *_spread(images.take(owner[free]).problem(search.noisy), free, search.slots),
-                tf.constant(_STEPS),
-                tf.constant(working),
+                tf.constant(_STEPS, tf.int64),
+                tf.constant(working, tf.int64),
             )
             status = state.status.numpy()
             ended = np.flatnonzero((owner >= 0) & (status != RUNNING))

@@ -22,26 +22,29 @@ class Problem(NamedTuple):
     goal: Goal  # what each is to be turned into
     margin: tf.Tensor  # of x0, positive, float32 [B]: the unit of the loss's sharpness
     noise: tf.Tensor  # of the start, float32 [B, n]; [B, 0] where it is not noisy
-    limit: tf.Tensor  # int32 [B]: of evaluations of value and gradient
+    limit: tf.Tensor  # int64 [B]: of evaluations of value and gradient
 
 
 class SearchState(NamedTuple):
-    """B slots of n pixels, an image each. float32 unless said."""
+    """B slots of n pixels, an image each. float32 unless said.
+
+    Whole numbers are int64: those of 32 bits TensorFlow keeps in the host's memory, on a GPU too.
+    """
 
     problem: Problem
-    status: tf.Tensor  # int32 [B]
-    evaluations: tf.Tensor  # int32 [B]
-    stage: tf.Tensor  # int32 [B]: of the settings' stages
+    status: tf.Tensor  # int64 [B]
+    evaluations: tf.Tensor  # int64 [B]
+    stage: tf.Tensor  # int64 [B]: of the settings' stages
     # The minimisation at the c of the moment.
     solve: lbfgs.Solve
     margin: tf.Tensor  # at the solve's point, [B]
     restart: tf.Tensor  # bool [B]: the next trial point is taken whatever its value
-    solve_evaluations: tf.Tensor  # int32 [B]: spent at this c
+    solve_evaluations: tf.Tensor  # int64 [B]: spent at this c
     # The search over c.
     c: tf.Tensor  # [B]; 0 before a stage's first evaluation
     c_low: tf.Tensor  # [B]: the largest c whose minimiser was adversarial; 0: none yet
     c_high: tf.Tensor  # [B]: the smallest c whose minimiser was not; LARGEST: none yet
-    misses: tf.Tensor  # int32 [B]: values of c whose minimisers were not adversarial
+    misses: tf.Tensor  # int64 [B]: values of c whose minimisers were not adversarial
     radius: tf.Tensor  # [B]: of the sphere on which the boundary is being reached
     # The nearest adversarial point of all that were evaluated.
     best: tf.Tensor  # [B, n]
@@ -64,7 +67,7 @@ def start(problem: Problem, active: tf.Tensor, settings: SearchSettings) -> Sear
         solve = solve._replace(direction=problem.noise)
     return SearchState(
         problem=problem,
-        status=tf.where(active, RUNNING, IDLE),
+        status=tf.cast(active, tf.int64),  # RUNNING or IDLE
         evaluations=integers,
         stage=integers,
         solve=solve,

@@ -31,11 +31,11 @@ def tighten(
       original: float32 [B, n].
       original_margin: [B], positive.
       found: float32 [B, n], margins negative.
-      more: margins that a point may get beyond ``EVALUATIONS``, int32 [].
+      more: margins that a point may get beyond ``EVALUATIONS``, int64 [].
 
     Returns:
       The points, float32 [B, n], nowhere farther from the original than ``found``, and how many
-      margins each took, int32 [B].
+      margins each took, int64 [B].
     """
     offset = found - original
     zeros = tf.zeros_like(original[:, 0])
@@ -72,12 +72,12 @@ def tighten(
             new,
             bracket,
         )
-        return step + 1, kept, spent + tf.cast(open_rows, tf.int32)
+        return step + 1, kept, spent + tf.cast(open_rows, tf.int64)
 
     _, bracket, spent = tf.while_loop(
         lambda step, bracket, _: (step < more) & tf.reduce_any(bracket.is_open()),
         halved,
-        (0, bracket, tf.fill(tf.shape(zeros), EVALUATIONS)),
+        (tf.constant(0, tf.int64), bracket, tf.cast(zeros, tf.int64) + EVALUATIONS),
     )
     return bracket.best, spent
 

@@ -43,7 +43,7 @@ class TfpSearch:
         self._phi = phi
         self._slots = slots
         points = tf.TensorSpec([slots, math.prod(classifier.image_shape)], tf.float32)
-        classes = tf.TensorSpec([slots], tf.int32)
+        classes = tf.TensorSpec([slots], tf.int64)
         self.minimize = tf.function(
             self._minimize_at, jit_compile=xla, autograph=False
         ).get_concrete_function(
@@ -53,7 +53,7 @@ class TfpSearch:
     def compile(self) -> None:
         """Has everything compiled now; see ``RollingSearch.compile``."""
         pixels = math.prod(self._classifier.image_shape)
-        nothing = np.zeros(1, np.int32)
+        nothing = np.zeros(1, np.int64)
         self._run_batch(
             Images(
                 original=np.zeros([1, pixels], np.float32),

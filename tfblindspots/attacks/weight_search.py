@@ -43,7 +43,7 @@ def close_bracket(
     state = state._replace(
         c_low=tf.where(adversarial, state.c, state.c_low),
         c_high=tf.where(missed, state.c, state.c_high),
-        misses=state.misses + tf.cast(missed, tf.int32),
+        misses=state.misses + tf.cast(missed, tf.int64),
     )
     foretold = next_weight(state, settings)
     near = tf.abs(_log(foretold) - _log(state.c)) < math.log(settings.near)

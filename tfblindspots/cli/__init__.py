@@ -6,6 +6,8 @@ from tfblindspots.cli.flags import (
     define_attack_size_flags,
     define_data_dir_flag,
     define_dataset_flags,
+    define_deterministic_flag,
+    define_devices_flag,
     define_export_flag,
     define_model_flag,
     define_model_interface_flags,
@@ -25,6 +27,9 @@ from tfblindspots.cli.flags import (
     whole_numbers,
 )
 from tfblindspots.cli.loading import (
+    classifier_from_flags,
+    dataset_from_flags,
+    devices_from_flags,
     image_size_from_flags,
     interface_from_flags,
     load_classifier_from_flags,
@@ -34,11 +39,15 @@ from tfblindspots.cli.loading import (
 from tfblindspots.cli.startup import guard, on_terminal, run
 
 __all__ = [
+    "classifier_from_flags",
+    "dataset_from_flags",
     "define_allow_unsafe_flag",
     "define_amplification_flag",
     "define_attack_size_flags",
     "define_data_dir_flag",
     "define_dataset_flags",
+    "define_deterministic_flag",
+    "define_devices_flag",
     "define_export_flag",
     "define_model_flag",
     "define_model_interface_flags",
@@ -54,6 +63,7 @@ __all__ = [
     "define_sets_flag",
     "define_tensorboard_flag",
     "define_test_split_flag",
+    "devices_from_flags",
     "guard",
     "image_size_from_flags",
     "interface_from_flags",

@@ -247,6 +247,28 @@ def define_seed_flag() -> None:
     )
 
 
+def define_deterministic_flag() -> None:
+    """``--deterministic``, which ``run`` obeys; beside ``--seed``."""
+    _define(
+        flags.DEFINE_boolean,
+        "deterministic",
+        False,
+        "have TensorFlow compute the same bytes in every run on the same machine, also where that "
+        "is slower; matters on GPUs, whose sums are otherwise in any order",
+    )
+
+
+def define_devices_flag(text: str) -> None:
+    """``--devices``, whose help begins with ``text``; read it with ``devices_from_flags``."""
+    _define(
+        flags.DEFINE_list,
+        "devices",
+        None,
+        f"{text}: all (every GPU, the CPU where there is none), or names, such as GPU:0,GPU:1; "
+        "CPU:0,CPU:1 are the CPU twice (default: where TensorFlow puts it, which is one device)",
+    )
+
+
 def define_attack_size_flags() -> None:
     """``--num_examples`` and ``--shard_size``."""
     define_num_examples_flag()

@@ -1,12 +1,16 @@
 """Loads what the shared flags name; imports the package late, once the flags are right."""
 
+import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
 
+from tfblindspots import runtime
 from tfblindspots.cli.flags import numbers
+from tfblindspots.cli.startup import on_terminal
 from tfblindspots.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,50 +18,74 @@ if TYPE_CHECKING:
     from tfblindspots.models import Classifier, ModelInterface
 
 
-def load_dataset_from_flags(split: str, name: str | None = None) -> "ImageDataset":
-    """``split`` of what ``--dataset`` names, as its companion flags say.
+def dataset_from_flags(split: str, name: str | None = None) -> Callable[[], "ImageDataset"]:
+    """What loads ``split`` of what ``--dataset`` names, as its companion flags say.
 
     Args:
       split: in the split syntax of TFDS.
       name: of the dataset where ``--dataset`` is not given.
 
+    Returns:
+      A function that can be sent to other processes.
+
     Raises:
-      InputError: as ``load_dataset``, or ``--image_size`` is not one or two numbers, or a class is
-        asked for that the dataset does not have.
+      InputError: ``--image_size`` is not one or two numbers.
     """
-    from tfblindspots.data import load_dataset, one_against_rest, only_class
+    from tfblindspots.data import load_selected
 
     values = flags.FLAGS
     named = values.dataset or name
     assert named, "one of the two is given"
-    dataset = load_dataset(
+    return functools.partial(
+        load_selected,
         named,
         split,
         values.data_dir,
         image_size=image_size_from_flags(),
         short_side=values.short_side,
+        positive=values.positive_class,
+        # Only some scripts have it.
+        only=values.only_class if "only_class" in values else None,
+        progress=on_terminal(),
     )
-    if values.positive_class is not None:
-        dataset = one_against_rest(dataset, values.positive_class)
-    # Only some scripts have the other flag.
-    if "only_class" in values and values.only_class is not None:
-        dataset = only_class(dataset, values.only_class)
-    return dataset
 
 
-def load_classifier_from_flags() -> "Classifier":
-    """The model that ``--saved_model`` names, as its companion flags say.
+def load_dataset_from_flags(split: str, name: str | None = None) -> "ImageDataset":
+    """What ``dataset_from_flags`` names.
 
     Raises:
-      InputError: as ``load_classifier``, or a flag is not what it should be.
+      InputError: as that, or as ``load_selected``.
+    """
+    return dataset_from_flags(split, name)()
+
+
+def classifier_from_flags() -> Callable[[], "Classifier"]:
+    """What loads the model that ``--saved_model`` names, as its companion flags say.
+
+    Returns:
+      A function that can be sent to other processes.
+
+    Raises:
+      InputError: a flag is not what it should be.
     """
     from tfblindspots.models import load_classifier
 
-    classifier = load_classifier(
+    return functools.partial(
+        load_classifier,
         flags.FLAGS.saved_model,
         interface=interface_from_flags(),
         allow_unsafe=flags.FLAGS.allow_unsafe,
     )
+
+
+def load_classifier_from_flags() -> "Classifier":
+    """What ``classifier_from_flags`` names.
+
+    Raises:
+      InputError: as that, or as ``load_classifier``, or it has not the two classes that
+        ``--positive_class`` makes.
+    """
+    classifier = classifier_from_flags()()
     positive = flags.FLAGS["positive_class"].value if "positive_class" in flags.FLAGS else None
     if positive is not None and classifier.num_classes != 2:
         raise InputError(
@@ -89,6 +117,19 @@ def interface_from_flags() -> "ModelInterface":
         channel_order=values.channel_order,
         data_format=values.data_format,
     )
+
+
+def devices_from_flags() -> tuple[str, ...] | None:
+    """``--devices`` as TensorFlow names them, made where they are to be; None where not given.
+
+    To be called before TensorFlow computes anything.
+
+    Raises:
+      InputError: as ``runtime.use_devices``.
+    """
+    if flags.FLAGS.devices is None:
+        return None
+    return runtime.use_devices(flags.FLAGS.devices)
 
 
 def _pair(name: str) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import app, flags
 from absl import logging as absl_logging
 
+from tfblindspots import runtime
 from tfblindspots.errors import InputError
 from tfblindspots.stopping import Stopped, stop_on_sigterm
 
@@ -73,6 +74,9 @@ def _checked_main(main: Callable[[], None], required: Sequence[str], arguments: 
         raise InputError(f"{', '.join(missing)} must be given; see --help for an example.")
     _show_own_messages()
     _import_tensorflow()
+    runtime.grow_memory()
+    if "deterministic" in flags.FLAGS and flags.FLAGS.deterministic:
+        runtime.make_deterministic(flags.FLAGS.seed)
     main()
 
 

@@ -31,24 +31,11 @@ def collect_images(
     images: np.ndarray | None = None
     done = 0
     for batch in batches:
-        new = _unit_range(dataset, batch, framing)
+        new = unit_range(dataset, batch, framing)
         if images is None:
             images = np.empty((count, *new.shape[1:]), np.float32)
-        elif new.shape[1:] != images.shape[1:]:
-            if framing is None:
-                raise InputError(
-                    f"dataset {dataset} has images of different sizes ({images.shape[1:]} and "
-                    f"{new.shape[1:]}); expected one size. Give --image_size (in Python "
-                    "image_size), such as 224, to scale and crop them."
-                )
-            channels = {images.shape[-1], new.shape[-1]}
-            if channels != {1, 3}:
-                raise InputError(
-                    f"dataset {dataset} has images of {images.shape[-1]} and of {new.shape[-1]} "
-                    "channels; expected one number of channels, or grey among colour images."
-                )
-            if images.shape[-1] == 1:
-                images = np.repeat(images, 3, axis=-1)
+        elif images.shape[1:] != common_shape(dataset, images.shape[1:], new.shape[1:], framing):
+            images = np.repeat(images, 3, axis=-1)
         # A grey image among colour ones is broadcast to three channels.
         images[done : done + len(new)] = new
         done += len(new)
@@ -56,7 +43,47 @@ def collect_images(
     return images[:done]
 
 
-def _unit_range(dataset: str, batch: np.ndarray, framing: Framing | None) -> np.ndarray:
+def common_shape(
+    dataset: str, known: tuple[int, ...] | None, new: tuple[int, ...], framing: Framing | None
+) -> tuple[int, ...]:
+    """The shape H, W, C of all images so far, and of one more: three channels if either has them.
+
+    Args:
+      dataset: the dataset's name, for messages.
+      known: of the images so far; None before the first.
+      new: of the next one.
+      framing: as for ``collect_images``.
+
+    Raises:
+      InputError: sizes differ where ``framing`` is None; numbers of channels differ other than 1
+        and 3.
+    """
+    if known is None or known == new:
+        return new
+    if framing is None:
+        raise InputError(
+            f"dataset {dataset} has images of different sizes ({known} and {new}); expected one "
+            "size. Give --image_size (in Python image_size), such as 224, to scale and crop them."
+        )
+    if {known[-1], new[-1]} != {1, 3}:
+        raise InputError(
+            f"dataset {dataset} has images of {known[-1]} and of {new[-1]} channels; expected one "
+            "number of channels, or grey among colour images."
+        )
+    return (*known[:-1], 3)
+
+
+def unit_range(dataset: str, batch: np.ndarray, framing: Framing | None) -> np.ndarray:
+    """Images of one size, framed and scaled to [0, 1], float32 [n, H, W, C].
+
+    Args:
+      dataset: the dataset's name, for messages.
+      batch: [n, h, w, C], uint8 or floats in [0, 1].
+      framing: what to take of each; None for all of it.
+
+    Raises:
+      InputError: there are no pixels or no channels, or floats are outside [0, 1].
+    """
     if 0 in batch.shape[1:]:
         raise InputError(
             f"dataset {dataset} has images of shape {list(batch.shape[1:])}; expected at least one "

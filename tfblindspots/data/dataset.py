@@ -5,17 +5,19 @@ import functools
 
 import numpy as np
 
+from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import source_splits
 from tfblindspots.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataset:
-    """Labelled images of one size, in memory, in an order that never changes."""
+    """Labelled images of one size, in an order that never changes."""
 
     name: str  # 'digits', 'mnist': the registered name, the TFDS builder's, or the file's
     split: str  # as asked for, in the split syntax of TFDS: 'train[:500]'
-    images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
+    # float32 [N, H, W, C] in [0, 1]; where they would take more than a GiB, read when needed
+    images: Images
     labels: np.ndarray  # int64 [N], in 0..num_classes - 1
     indices: np.ndarray  # int64 [N], position in the source split
     num_classes: int

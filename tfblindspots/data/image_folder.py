@@ -1,5 +1,6 @@
 """Reads folders of photos: one sub-folder a class, or one a split that holds those."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +10,14 @@ import tensorflow as tf
 from absl import logging
 
 from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.data.cache import key_of_files
 from tfblindspots.data.collecting import collect_images
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.framing import Framing
+from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import resolve_split, split_infos
+from tfblindspots.data.stored_images import UNREADABLE
+from tfblindspots.data.survey import first_shape, is_large, survey
 from tfblindspots.errors import InputError
 
 # The split of a folder that has no splits: the one that most scripts take when none is named.
@@ -21,11 +26,34 @@ _NAMED = 5  # photos that the warning names
 
 
 class _Photo(NamedTuple):
-    path: Path
+    path: str  # a million of them are half as large as of Path
     label: int
 
 
-def load_image_folder(directory: Path, split: str, framing: Framing | None) -> ImageDataset:
+class _Photos:
+    """A ``Source``."""
+
+    def __init__(self, photos: list[_Photo]) -> None:
+        self._photos = photos
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def read(self, row: int) -> bytes:
+        return Path(self._photos[row].path).read_bytes()
+
+    def decode(self, row: int, content: bytes) -> tuple[np.ndarray, int]:
+        # Of an animation the first frame.
+        image = tf.io.decode_image(content, expand_animations=False).numpy()
+        return image[..., : {2: 1, 4: 3}.get(image.shape[-1])], self._photos[row].label
+
+    def place(self, row: int) -> str:
+        return self._photos[row].path
+
+
+def load_image_folder(
+    directory: Path, split: str, framing: Framing | None, progress: bool = False
+) -> ImageDataset:
     """Loads photos from ``DIRECTORY/CLASS/FILE`` or ``DIRECTORY/SPLIT/CLASS/FILE``.
 
     Classes are numbered in the sorted order of their folders' names, over all splits; photos come
@@ -36,6 +64,7 @@ def load_image_folder(directory: Path, split: str, framing: Framing | None) -> I
       directory: the folder. One of classes alone is one split, ``test``.
       split: in the split syntax of TFDS.
       framing: what to take of each photo; None where all have one size.
+      progress: show a bar where all are read once before they are read as needed.
 
     Returns:
       The photos. Those that TensorFlow cannot decode (it knows JPEG, PNG, GIF, BMP and WebP) are
@@ -49,9 +78,20 @@ def load_image_folder(directory: Path, split: str, framing: Framing | None) -> I
     splits, class_names = _scan(directory)
     parts = resolve_split(name, split, split_infos({key: len(splits[key]) for key in splits}))
     photos = [splits[key][position] for key, positions in parts for position in positions]
-    failed: list[int] = []
-    images = collect_images(name, _decoded(photos, failed), len(photos), framing)
-    skipped = tuple(photos[number].path.relative_to(directory).as_posix() for number in failed)
+    labels = np.array([photo.label for photo in photos], np.int64)
+    source = _Photos(photos)
+    images: Images
+    if is_large(len(photos), first_shape(name, source, framing)):
+        key = key_of_files((photo.path for photo in photos), framing, labels)
+        found = survey(name, source, framing, key, may_fail=True, progress=progress)
+        images, failed, fingerprint = found.images, found.failed.tolist(), found.fingerprint
+    else:
+        failed = []
+        images = collect_images(name, _decoded(source, failed), len(photos), framing)
+        fingerprint = fingerprint_arrays(images, np.delete(labels, failed))
+    skipped = tuple(
+        Path(photos[number].path).relative_to(directory).as_posix() for number in failed
+    )
     if skipped:
         more = ", ..." if len(skipped) > _NAMED else ""
         logging.warning(
@@ -62,24 +102,23 @@ def load_image_folder(directory: Path, split: str, framing: Framing | None) -> I
             ", ".join(skipped[:_NAMED]),
             more,
         )
-    labels = np.delete(np.array([photo.label for photo in photos], np.int64), failed)
     return ImageDataset(
         name=name,
         split=split,
         images=images,
-        labels=labels,
+        labels=np.delete(labels, failed),
         indices=np.delete(np.concatenate([positions for _, positions in parts]), failed),
         num_classes=len(class_names),
         class_names=class_names,
-        fingerprint=fingerprint_arrays(images, labels),
+        fingerprint=fingerprint,
         skipped=skipped,
     )
 
 
 def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
     """The photos of each split, and the names of the classes."""
-    folders = _entries(directory, folders=True)
-    nested = [folder for folder in folders if _entries(folder, folders=True)]
+    folders = _folders(directory)
+    nested = [folder for folder in folders if _folders(folder)]
     if not folders:
         raise InputError(
             f"dataset directory {directory} has neither sub-folders nor a dataset_info.json; "
@@ -93,60 +132,54 @@ def _scan(directory: Path) -> tuple[dict[str, list[_Photo]], tuple[str, ...]]:
             "hold one a class."
         )
     splits = {folder.name: folder for folder in nested} or {ONLY_SPLIT: directory}
-    classes = {key: _entries(folder, folders=True) for key, folder in splits.items()}
+    classes = {key: _folders(folder) for key, folder in splits.items()}
     class_names = sorted({folder.name for found in classes.values() for folder in found})
+    numbers = {name: number for number, name in enumerate(class_names)}
     photos = {
-        key: [
-            _Photo(path, class_names.index(folder.name))
-            for folder in found
-            for path in _photos(folder)
-        ]
+        key: [_Photo(path, numbers[folder.name]) for folder in found for path in _photos(folder)]
         for key, found in classes.items()
     }
     for key, found in classes.items():
         filled = {photo.label for photo in photos[key]}
         for folder in found:
             # It still counts as a class: in other splits it may have photos.
-            if class_names.index(folder.name) not in filled:
+            if numbers[folder.name] not in filled:
                 logging.warning("The class folder %s is empty.", folder)
     return photos, tuple(class_names)
 
 
-def _photos(folder: Path) -> list[Path]:
-    inner = _entries(folder, folders=True)
+def _photos(folder: Path) -> list[str]:
+    inner = _folders(folder)
     if inner:
         raise InputError(
             f"the class folder {folder} holds the folder {inner[0].name}; expected images only."
         )
-    return _entries(folder, folders=False)
+    with os.scandir(folder) as entries:
+        return sorted(entry.path for entry in entries if not entry.name.startswith("."))
 
 
-def _entries(directory: Path, *, folders: bool) -> list[Path]:
-    return sorted(
-        path
-        for path in directory.iterdir()
-        if path.is_dir() == folders and not path.name.startswith(".")
-    )
+def _folders(directory: Path) -> list[Path]:
+    with os.scandir(directory) as entries:
+        found = [entry.name for entry in entries if entry.is_dir()]
+    return [directory / name for name in sorted(found) if not name.startswith(".")]
 
 
-def _decoded(photos: list[_Photo], failed: list[int]) -> Iterator[np.ndarray]:
+def _decoded(source: _Photos, failed: list[int]) -> Iterator[np.ndarray]:
     """Each photo as a batch of one; the numbers of those that cannot be decoded go to ``failed``.
 
     Raises:
       InputError: no photo can be decoded.
     """
-    for number, photo in enumerate(photos):
+    for number in range(len(source)):
         try:
-            # Of an animation the first frame.
-            decoded = tf.io.decode_image(photo.path.read_bytes(), expand_animations=False)
+            image, _ = source.decode(number, source.read(number))
         # A link that leads nowhere, or a file that may not be read, is no photo either.
-        except (tf.errors.InvalidArgumentError, OSError):
+        except UNREADABLE:
             failed.append(number)
             continue
-        image = decoded.numpy()
-        yield image[np.newaxis, ..., : {2: 1, 4: 3}.get(image.shape[-1])]
-    if len(failed) == len(photos):
+        yield image[np.newaxis]
+    if len(failed) == len(source):
         raise InputError(
-            f"none of {len(photos)} files can be decoded as an image, the first being "
-            f"{photos[0].path}; expected JPEG, PNG, GIF, BMP or WebP."
+            f"none of {len(source)} files can be decoded as an image, the first being "
+            f"{source.place(0)}; expected JPEG, PNG, GIF, BMP or WebP."
         )

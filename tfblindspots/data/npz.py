@@ -3,15 +3,20 @@
 import contextlib
 import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tfblindspots.artifacts import check_archive, fingerprint_arrays
+from tfblindspots.data.cache import key_of_files
 from tfblindspots.data.collecting import collect_images
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.framing import Framing
+from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import resolve_split, split_infos
+from tfblindspots.data.stored_rows import check_sound, stored_rows
+from tfblindspots.data.survey import Survey, first_shape, is_large, survey
 from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
@@ -23,7 +28,9 @@ _LABELS = {"images": "labels", "x": "y"}
 _KEY = re.compile(r"(?:(?P<before>\w+)_)?(?P<what>images|x)(?:_(?P<after>\w+))?")
 
 
-def load_npz(path: Path, split: str, framing: Framing | None) -> ImageDataset:
+def load_npz(
+    path: Path, split: str, framing: Framing | None, progress: bool = False
+) -> ImageDataset:
     """Loads images and labels from a ``.npz`` file.
 
     Args:
@@ -33,6 +40,8 @@ def load_npz(path: Path, split: str, framing: Framing | None) -> ImageDataset:
         labels [N] or [N, 1], integers from 0.
       split: in the split syntax of TFDS.
       framing: what to take of each image; None to leave them as they are.
+      progress: show a bar where all are read once before they are read as needed; what is
+        compressed (``np.savez_compressed``) never is.
 
     Returns:
       The images; its classes are all numbers up to the largest label in the file.
@@ -51,18 +60,24 @@ def load_npz(path: Path, split: str, framing: Framing | None) -> ImageDataset:
         sizes = {key: len(values) for key, values in labels.items()}
         parts = resolve_split(name, split, split_infos(sizes))
         num_classes = 1 + max(int(values.max()) for values in labels.values() if values.size)
-        stored = {
-            key: _images(_array(archive, keys[key][0], path), keys[key][0], sizes[key], path)
-            for key, _ in parts
-        }
-    batches = (
-        stored[key][positions[start : start + _BATCH_SIZE]]
-        for key, positions in parts
-        for start in range(0, len(positions), _BATCH_SIZE)
-    )
-    indices = np.concatenate([positions for _, positions in parts])
-    images = collect_images(name, batches, len(indices), framing)
-    chosen = np.concatenate([labels[key][positions] for key, positions in parts])
+        indices = np.concatenate([positions for _, positions in parts])
+        chosen = np.concatenate([labels[key][positions] for key, positions in parts])
+        images: Images
+        found = _survey(path, archive, keys, parts, chosen, framing, progress)
+        if found is not None:
+            images, fingerprint = found.images, found.fingerprint
+        else:
+            stored = {
+                key: _images(_array(archive, keys[key][0], path), keys[key][0], sizes[key], path)
+                for key, _ in parts
+            }
+            batches = (
+                stored[key][positions[start : start + _BATCH_SIZE]]
+                for key, positions in parts
+                for start in range(0, len(positions), _BATCH_SIZE)
+            )
+            images = collect_images(name, batches, len(indices), framing)
+            fingerprint = fingerprint_arrays(images, chosen)
     return ImageDataset(
         name=name,
         split=split,
@@ -71,8 +86,35 @@ def load_npz(path: Path, split: str, framing: Framing | None) -> ImageDataset:
         indices=indices,
         num_classes=num_classes,
         class_names=tuple(str(number) for number in range(num_classes)),
-        fingerprint=fingerprint_arrays(images, chosen),
+        fingerprint=fingerprint,
     )
+
+
+def _survey(
+    path: Path,
+    archive: np.lib.npyio.NpzFile,
+    keys: Mapping[str, tuple[str, str]],
+    parts: Sequence[tuple[str, np.ndarray]],
+    labels: np.ndarray,
+    framing: Framing | None,
+    progress: bool,
+) -> Survey | None:
+    """What is known of images that are read as needed; None of such as fit in memory."""
+    assert archive.zip is not None, "it is open"
+    rows = [(keys[key][0], positions) for key, positions in parts]
+    source = stored_rows(path, archive.zip, rows, labels)
+    if source is None or not is_large(len(source), first_shape(path.stem, source, framing)):
+        return None
+    used = list(dict.fromkeys(key for key, _ in rows))
+    try:
+        check_sound(path, archive.zip, used)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{', '.join(used)} of {path} cannot be read ({first_line(error)}); expected an array "
+            "of numbers."
+        ) from None
+    key = key_of_files([path], used, framing, *(positions for _, positions in parts))
+    return survey(path.stem, source, framing, key, progress=progress)
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> np.lib.npyio.NpzFile:

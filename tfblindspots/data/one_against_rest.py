@@ -4,9 +4,12 @@ import dataclasses
 import difflib
 
 import numpy as np
+from absl import logging
 
-from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.artifacts import Fingerprint, fingerprint_arrays
+from tfblindspots.data.cache import Arrays, cached, key_of_files
 from tfblindspots.data.dataset import ImageDataset
+from tfblindspots.data.lazy_images import Images, part_of
 from tfblindspots.errors import InputError
 
 REST = "rest"
@@ -29,7 +32,7 @@ def one_against_rest(dataset: ImageDataset, positive: str) -> ImageDataset:
         labels=labels,
         num_classes=2,
         class_names=(REST, positive),
-        fingerprint=fingerprint_arrays(dataset.images, labels),
+        fingerprint=_fingerprint(dataset, np.arange(len(labels)), dataset.images, labels),
     )
 
 
@@ -45,15 +48,42 @@ def only_class(dataset: ImageDataset, name: str) -> ImageDataset:
             f"split '{dataset.split}' of {dataset.name} has no image of class '{name}'; name a "
             "larger split or another class."
         )
-    images, labels = dataset.images[chosen], dataset.labels[chosen]
+    images, labels = part_of(dataset.images, chosen), dataset.labels[chosen]
     return dataclasses.replace(
         dataset,
         name=f"{dataset.name}, only {name}",
         images=images,
         labels=labels,
         indices=dataset.indices[chosen],
-        fingerprint=fingerprint_arrays(images, labels),
+        fingerprint=_fingerprint(dataset, np.flatnonzero(chosen), images, labels),
     )
+
+
+def _fingerprint(
+    dataset: ImageDataset, chosen: np.ndarray, images: Images, labels: np.ndarray
+) -> str:
+    """``fingerprint_arrays(images, labels)``; images are those of ``dataset`` that are chosen.
+
+    Where that takes a reading of them all, it is kept.
+    """
+    if isinstance(images, np.ndarray):
+        return fingerprint_arrays(images, labels)
+
+    def compute() -> Arrays:
+        logging.info("Reading %s images of %s for a fingerprint.", len(images), dataset.name)
+        fingerprint = Fingerprint()
+        fingerprint.begin(images.dtype, images.shape)
+        for batch in images.batches():
+            fingerprint.add(batch)
+        fingerprint.begin(labels.dtype, labels.shape)
+        fingerprint.add(labels)
+        return {"fingerprint": np.array(fingerprint.hexdigest())}
+
+    def valid(arrays: Arrays) -> bool:
+        return {name: array.dtype.str for name, array in arrays.items()} == {"fingerprint": "<U64"}
+
+    key = key_of_files([], dataset.fingerprint, chosen, labels)
+    return str(cached("fingerprint", key, compute, valid)["fingerprint"])
 
 
 def _number(dataset: ImageDataset, name: str) -> int:

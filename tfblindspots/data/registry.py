@@ -14,6 +14,7 @@ from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.digits import load_digits
 from tfblindspots.data.framing import Framing
 from tfblindspots.data.image_folder import load_image_folder
+from tfblindspots.data.lazy_images import in_memory
 from tfblindspots.data.npz import load_npz
 from tfblindspots.data.tfds_reader import load_from_directory, load_from_tfds
 from tfblindspots.errors import InputError
@@ -29,8 +30,12 @@ def load_dataset(
     *,
     image_size: tuple[int, int] | None = None,
     short_side: int | None = None,
+    progress: bool = False,
 ) -> ImageDataset:
-    """Loads a dataset's split into memory.
+    """Loads a dataset's split: into memory, or to be read when needed if it takes over a GiB.
+
+    What is read when needed is read once before, for its fingerprint and to see which photos can
+    be decoded; that is kept in a cache (see ``cache_directory``), for the next start.
 
     Args:
       name: ``'digits'``; a TensorFlow Datasets name such as ``'mnist'`` or ``'mnist:3.0.1'``, which
@@ -43,6 +48,7 @@ def load_dataset(
       image_size: height and width, pixels, to which every image is scaled and cropped in the
         middle; None for images that have one size already, which are left as they are.
       short_side: of the scaled images before they are cropped, pixels; None as for ``Framing``.
+      progress: show a bar while all images are read for the first time.
 
     Returns:
       The images in the order of the split, so that ``indices`` finds them again.
@@ -58,14 +64,14 @@ def load_dataset(
         return _framed(DATASETS[name](split, data_dir), framing)
     path = Path(name).expanduser()
     if path.suffix == ".npz":
-        return load_npz(path, split, framing)
+        return load_npz(path, split, framing, progress)
     if (path / "dataset_info.json").is_file():
-        return load_from_directory(path, split, framing)
+        return load_from_directory(path, split, framing, progress)
     if _is_path(name) or (path.is_dir() and name not in _tfds_names()):
         _check_directory(path)
-        return load_image_folder(path, split, framing)
+        return load_image_folder(path, split, framing, progress)
     try:
-        return load_from_tfds(name, split, data_dir, framing)
+        return load_from_tfds(name, split, data_dir, framing, progress)
     except tfds.core.registered.DatasetNotFoundError:
         raise InputError(_unknown(name)) from None
 
@@ -73,7 +79,8 @@ def load_dataset(
 def _framed(dataset: ImageDataset, framing: Framing | None) -> ImageDataset:
     if framing is None:
         return dataset
-    images = collect_images(dataset.name, [dataset.images], len(dataset.images), framing)
+    batches = [in_memory(dataset.images, "scaling")]
+    images = collect_images(dataset.name, batches, len(dataset.images), framing)
     fingerprint = fingerprint_arrays(images, dataset.labels)
     return dataclasses.replace(dataset, images=images, fingerprint=fingerprint)
 

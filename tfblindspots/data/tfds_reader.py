@@ -1,5 +1,6 @@
 """Reads datasets that TensorFlow Datasets wrote, or writes for us on first use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,19 +8,23 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.data.cache import key_of_files
 from tfblindspots.data.collecting import collect_images
 from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.download import prepare, quietly
 from tfblindspots.data.feature_classes import check_feature_classes
 from tfblindspots.data.framing import Framing
+from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import resolve_split
+from tfblindspots.data.survey import Survey, first_shape, is_large, survey
+from tfblindspots.data.tfrecords import TFRecords
 from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
 
 
 def load_from_tfds(
-    name: str, split: str, data_dir: str | None, framing: Framing | None
+    name: str, split: str, data_dir: str | None, framing: Framing | None, progress: bool
 ) -> ImageDataset:
     """Loads a dataset that TFDS knows by name, downloading it when it is not there.
 
@@ -40,10 +45,12 @@ def load_from_tfds(
         ) from None
     _check_features(builder)
     prepare(builder)
-    return _read(builder, split, framing)
+    return _read(builder, split, framing, progress)
 
 
-def load_from_directory(directory: Path, split: str, framing: Framing | None) -> ImageDataset:
+def load_from_directory(
+    directory: Path, split: str, framing: Framing | None, progress: bool
+) -> ImageDataset:
     """Loads a dataset from the directory that TFDS wrote, the one with ``dataset_info.json``.
 
     Raises:
@@ -59,7 +66,7 @@ def load_from_directory(directory: Path, split: str, framing: Framing | None) ->
             "TensorFlow Datasets writes. Prepare or copy it anew."
         ) from None
     _check_features(builder)
-    return _read(builder, split, framing)
+    return _read(builder, split, framing, progress)
 
 
 def _check_features(builder: tfds.core.DatasetBuilder) -> None:
@@ -79,7 +86,9 @@ def _check_features(builder: tfds.core.DatasetBuilder) -> None:
         )
 
 
-def _read(builder: tfds.core.DatasetBuilder, split: str, framing: Framing | None) -> ImageDataset:
+def _read(
+    builder: tfds.core.DatasetBuilder, split: str, framing: Framing | None, progress: bool
+) -> ImageDataset:
     name = (
         builder.name
         if not builder.builder_config
@@ -87,9 +96,15 @@ def _read(builder: tfds.core.DatasetBuilder, split: str, framing: Framing | None
     )
     parts = resolve_split(name, split, builder.info.splits)
     indices = np.concatenate([positions for _, positions in parts])
-    batches: list[np.ndarray] = []
-    images = collect_images(name, _batches(builder, split, batches), len(indices), framing)
-    labels = np.concatenate(batches).astype(np.int64)
+    images: Images
+    found = _survey(builder, name, parts, framing, progress)
+    if found is not None:
+        images, labels, fingerprint = found.images, found.labels, found.fingerprint
+    else:
+        batches: list[np.ndarray] = []
+        images = collect_images(name, _batches(builder, split, batches), len(indices), framing)
+        labels = np.concatenate(batches).astype(np.int64)
+        fingerprint = fingerprint_arrays(images, labels)
     label_feature = builder.info.features["label"]
     return ImageDataset(
         name=name,
@@ -99,8 +114,40 @@ def _read(builder: tfds.core.DatasetBuilder, split: str, framing: Framing | None
         indices=indices,
         num_classes=label_feature.num_classes,
         class_names=tuple(label_feature.names),
-        fingerprint=fingerprint_arrays(images, labels),
+        fingerprint=fingerprint,
     )
+
+
+def _survey(
+    builder: tfds.core.DatasetBuilder,
+    name: str,
+    parts: list[tuple[str, np.ndarray]],
+    framing: Framing | None,
+    progress: bool,
+) -> Survey | None:
+    """What is known of images that are read as needed; None of such as fit in memory."""
+    infos = builder.info.splits
+    count = sum(len(positions) for _, positions in parts)
+    shape = builder.info.features["image"].shape
+    if framing is not None:
+        shape = (*framing.image_size, shape[-1])
+    if None not in shape and not is_large(count, shape):
+        return None
+    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+        return None
+    used = list(dict.fromkeys(split for split, _ in parts))
+    files = [str(path) for split in used for path in infos[split].filepaths]
+    # On a remote file system the files are left to TensorFlow.
+    if not all(map(os.path.isfile, files)):
+        return None
+    firsts = np.cumsum([0, *(infos[split].num_examples for split in used)])
+    chosen = np.concatenate([firsts[used.index(split)] + positions for split, positions in parts])
+    counts = [length for split in used for length in infos[split].shard_lengths]
+    source = TFRecords(files, counts, chosen, builder.info.features)
+    if not is_large(count, first_shape(name, source, framing)):
+        return None
+    key = key_of_files([*files, str(builder.data_path / "features.json")], framing, chosen)
+    return survey(name, source, framing, key, progress=progress)
 
 
 def _batches(

@@ -7,6 +7,7 @@ from tfblindspots.experiments.attack import (
     refuse_missing,
 )
 from tfblindspots.experiments.choosing import target_by_name
+from tfblindspots.experiments.engines import beam_engine, device_engine
 from tfblindspots.experiments.evaluation import distinct_names, evaluate_models
 from tfblindspots.experiments.example_pictures import PicturesConfig, plot_examples
 from tfblindspots.experiments.frame_bound_penalties import (
@@ -29,7 +30,7 @@ from tfblindspots.experiments.regularizers import RegularizersConfig, compare_re
 from tfblindspots.experiments.reproduction import EXPERIMENTS, ReproductionConfig, reproduce
 from tfblindspots.experiments.robust_accuracy import measure_robust_accuracy
 from tfblindspots.experiments.set_board import SetBoard
-from tfblindspots.experiments.shards import LARGEST_SHARD
+from tfblindspots.experiments.shards import LARGEST_SHARD, Engine, make_in_turn
 from tfblindspots.experiments.training import TrainingConfig, train_network
 from tfblindspots.experiments.training_sets import TrainingSetsConfig, compare_training_sets
 from tfblindspots.experiments.units import UnitsConfig, inspect_units
@@ -39,6 +40,7 @@ from tfblindspots.experiments.verification_files import (
     write_verification,
 )
 from tfblindspots.experiments.verification_sources import Check
+from tfblindspots.experiments.workers import Inputs
 
 __all__ = [
     "EXPERIMENTS",
@@ -46,8 +48,10 @@ __all__ = [
     "NETWORKS",
     "AttackRun",
     "Check",
+    "Engine",
     "FrameBoundPenaltiesConfig",
     "ImportConfig",
+    "Inputs",
     "PicturesConfig",
     "PoolTrainingConfig",
     "QuocNetConfig",
@@ -59,12 +63,14 @@ __all__ = [
     "UnitsConfig",
     "Verification",
     "as_ranges",
+    "beam_engine",
     "build_network",
     "check_verification_path",
     "coherence_table",
     "compare_frame_bound_penalties",
     "compare_regularizers",
     "compare_training_sets",
+    "device_engine",
     "distinct_names",
     "error_table",
     "evaluate_models",
@@ -74,6 +80,7 @@ __all__ = [
     "index_models",
     "inspect_units",
     "make_adversarial_set",
+    "make_in_turn",
     "measure_frame_bounds",
     "measure_robust_accuracy",
     "plot_examples",

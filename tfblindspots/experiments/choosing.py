@@ -8,7 +8,7 @@ from absl import logging
 
 from tfblindspots.adversarial_sets import readable_class_name
 from tfblindspots.attacks import TARGETS, unanswered
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, part_of
 from tfblindspots.errors import InputError
 from tfblindspots.models import (
     Classifier,
@@ -96,7 +96,7 @@ def choose_images(
       InputError: no image is left, or fewer than the sample, or both numbers are given, or the
         model returns NaN for every image.
     """
-    check_answers(classifier, dataset.images[:num_examples])
+    check_answers(classifier, part_of(dataset.images, slice(num_examples)))
     if sample is None:
         return Chosen(_attackable(classifier, dataset, num_examples, target), None)
     if num_examples is not None:
@@ -128,7 +128,7 @@ def _attackable(
     labels = dataset.labels[:num_examples]
     if not target.isdecimal():
         return np.arange(len(labels))
-    predictions = predict_classes(classifier, dataset.images[:num_examples])
+    predictions = predict_classes(classifier, part_of(dataset.images, slice(num_examples)))
     there = (labels == int(target)) | (predictions == int(target))
     positions = np.flatnonzero(~there)
     if not positions.size:

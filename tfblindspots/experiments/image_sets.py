@@ -11,7 +11,7 @@ from tfblindspots.adversarial_sets import AdversarialSet
 from tfblindspots.analysis import ImageSet, gaussian_noise
 from tfblindspots.artifacts import fingerprint_arrays
 from tfblindspots.attacks import amplify, rms_distortion
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, Images, LazyImages, part_of
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class CleanImages:
     Attributes:
       source: where they come from, for the name of a row.
       fingerprint: SHA-256 of the images, labels and indices.
-      images: float32 [N, H, W, C] in [0, 1].
+      images: float32 [N, H, W, C] in [0, 1], in memory or read when needed.
       labels: int64 [N].
       indices: int64 [N], which key the noise.
     """
 
     source: str = field(compare=False)
     fingerprint: str
-    images: np.ndarray = field(compare=False, repr=False)
+    images: Images = field(compare=False, repr=False)
     labels: np.ndarray = field(compare=False, repr=False)
     indices: np.ndarray = field(compare=False, repr=False)
 
@@ -43,13 +43,14 @@ class CleanImages:
     @classmethod
     def of_dataset(cls, dataset: ImageDataset, count: int | None = None) -> "CleanImages":
         """The first ``count`` images of a dataset; None for all."""
-        part = slice(count)
-        return cls.make(
-            f"{dataset.name} {dataset.split}",
-            dataset.images[part],
-            dataset.labels[part],
-            dataset.indices[part],
-        )
+        source, part = f"{dataset.name} {dataset.split}", slice(count)
+        images = part_of(dataset.images, part)
+        labels, indices = dataset.labels[part], dataset.indices[part]
+        if isinstance(images, LazyImages):
+            # Not to be read all for nothing: only originals of sets are compared.
+            fingerprint = f"{dataset.fingerprint}[:{len(images)}]"
+            return cls(source, fingerprint, images, labels, indices)
+        return cls.make(source, images, labels, indices)
 
     @classmethod
     def of_adversarial_set(cls, adversarial_set: AdversarialSet) -> "CleanImages":
@@ -118,5 +119,17 @@ def clean_and_noise(
     suffix = f" ({clean.source})" if name_source else ""
     yield ImageSet(f"clean images{suffix}", clean.images, clean.labels, 0.0, None)
     for stddev in noise_stddevs:
-        noisy = gaussian_noise(clean.images, stddev, seed=seed, indices=clean.indices)
+        noisy = _noisy(clean, stddev, seed)
         yield ImageSet(f"Gaussian noise {stddev:g}{suffix}", noisy, clean.labels, stddev, None)
+
+
+def _noisy(clean: CleanImages, stddev: float, seed: int) -> Images:
+    images, indices = clean.images, clean.indices
+    if isinstance(images, np.ndarray):
+        return gaussian_noise(images, stddev, seed=seed, indices=indices)
+
+    # An image's noise depends on its index alone: it may be drawn when the image is read.
+    def read(rows: np.ndarray) -> np.ndarray:
+        return gaussian_noise(images[rows], stddev, seed=seed, indices=indices[rows])
+
+    return LazyImages(read, np.arange(len(images)), images.shape[1:])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfblindspots import runtime
 from tfblindspots.artifacts import (
     MANIFEST,
     prepare_output_directory,
@@ -142,7 +143,12 @@ class Job:
 
     def note(self, notes: Mapping[str, Any]) -> None:
         """Saves notes for the runs that follow should this one be interrupted."""
-        record = {"flags": dict(self.flags), "inputs": dict(self.inputs), "notes": dict(notes)}
+        record = {
+            "flags": dict(self.flags),
+            "deterministic": runtime.is_deterministic(),
+            "inputs": dict(self.inputs),
+            "notes": dict(notes),
+        }
         write_json(self.directory / CLAIM, record)
 
     def require_same(self, found: Mapping[str, Any]) -> None:
@@ -159,6 +165,10 @@ class Job:
             for name, value in json.loads(json.dumps(dict(self.flags))).items()
             if found["flags"].get(name) != value
         ]
+        # Results of versions that did not know the flag were made without it.
+        there, here = found.get("deterministic", False), runtime.is_deterministic()
+        if there != here:
+            differences.append(f"--deterministic={there} there, {here} here")
         differences += [
             f"another {role} ({found['inputs'].get(role, {}).get('name')} there, "
             f"{given['name']} here)"

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfblindspots.adversarial_sets import write_adversarial_set
 from tfblindspots.analysis import error_rate, summarize_distortions
 from tfblindspots.artifacts import (
@@ -20,7 +22,7 @@ from tfblindspots.artifacts import (
     write_json,
 )
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, in_memory
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe, export_network
@@ -145,6 +147,7 @@ def _train(
     progress: bool,
 ) -> dict[str, Any]:
     directory, (train_set, test_set) = job.directory, sets
+    images = in_memory(train_set.images, "training with pools")
     checkpoints = Checkpoints(directory)
     with job.claim(allowed=[SAVED_MODEL, POOLS, RESULTS, CHECKPOINTS]) as notes:
         # What was made of an interrupted training is made again.
@@ -164,7 +167,7 @@ def _train(
         try:
             trained = fit_with_pools(
                 chain,
-                train_set.images,
+                images,
                 train_set.labels,
                 pools,
                 config.regularization,
@@ -197,7 +200,7 @@ def _train(
             "steps": trained.evaluations,
             "train_seconds": trained.seconds,
             "pools": {
-                pool.place: _export(pool, trained.evaluations, train_set, directory / POOLS)
+                pool.place: _export(pool, trained.evaluations, images, train_set, directory / POOLS)
                 for pool in pools
             },
             "seconds": time.perf_counter() - start,
@@ -255,13 +258,17 @@ def _distortion(
 
 
 def _export(
-    pool: AdversarialPool, steps: int, train_set: ImageDataset, directory: Path
+    pool: AdversarialPool,
+    steps: int,
+    images: np.ndarray,
+    train_set: ImageDataset,
+    directory: Path,
 ) -> dict[str, Any]:
     """Writes a pool as an adversarial set; what there is to say of it."""
     count, still = int(pool.count.numpy()), None
     # A training that ended before the first renewal leaves none.
     if count:
-        examples = pool.examples(train_set.images, train_set.labels, train_set.indices)
+        examples = pool.examples(images, train_set.labels, train_set.indices)
         still = float(examples.success.mean())
         hidden = {} if pool.place == IMAGES else {"layer": pool.place}
         write_adversarial_set(

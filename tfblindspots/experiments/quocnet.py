@@ -16,7 +16,7 @@ from absl import logging
 
 from tfblindspots.analysis import binary_metrics
 from tfblindspots.artifacts import MANIFEST, atomic_path, build_manifest, read_json, write_json
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, in_memory
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import KIND, describe
@@ -111,7 +111,8 @@ def train_quocnet(
         return read_json(directory / RESULTS)
     with job.claim(allowed=[RESULTS, SAVED_MODEL, FILTERS, *stages]) as notes:
         notes.setdefault("stages", [])
-        layers, features = _learn_stages(config, train_set.images, job, notes, progress=progress)
+        images = in_memory(train_set.images, "training")
+        layers, features = _learn_stages(config, images, job, notes, progress=progress)
         learnt = notes["stages"]
         start = time.perf_counter()
         flat = features.reshape(len(features), -1)

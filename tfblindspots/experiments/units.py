@@ -25,7 +25,7 @@ from tfblindspots.analysis import (
     whitened_directions,
 )
 from tfblindspots.artifacts import MANIFEST, atomic_path, build_manifest, read_json, write_json
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, Images
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import Job
 from tfblindspots.experiments.training import describe
@@ -234,7 +234,7 @@ def _units(config: UnitsConfig, layer: Layer, moving: np.ndarray) -> np.ndarray:
 def _counted(layer: Layer, bar: tqdm) -> Layer:
     """The layer, with every image that it is asked about shown on a progress bar."""
 
-    def activations(images: np.ndarray) -> np.ndarray:
+    def activations(images: Images) -> np.ndarray:
         values = layer.activations(images)
         bar.update(len(images))
         return values
@@ -263,9 +263,9 @@ def _measure(
 ) -> dict[str, Any]:
     """For each kind of directions, the top images and how alike they are."""
     images = dataset.images
-    features = {"pixels": images.reshape(len(images), -1)}
+    features = {"pixels": lambda rows: images[rows].reshape(len(rows), -1)}
     if reference is not None:
-        features["features"] = reference.activations(images)
+        features["features"] = reference.activations(images).__getitem__
     # One image a class, as in a sample of all classes: no two can agree.
     several = np.bincount(dataset.labels).max() > 1
     kinds = {}

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfblindspots.data import Images
 from tfblindspots.errors import InputError
 from tfblindspots.models.adapting import Function, adapted
 from tfblindspots.models.classifier import forward_batch_size
@@ -33,13 +34,13 @@ class Layer:
     Attributes:
       name: of the layer.
       shape: of its activations for one image.
-      activations: float32 images [B, H, W, C] in [0, 1] to float32 [B, n], flattened in row-major
-        order, n the product of the shape.
+      activations: float32 images [B, H, W, C] in [0, 1], in memory or read when needed, to float32
+        [B, n], flattened in row-major order, n the product of the shape.
     """
 
     name: str
     shape: tuple[int, ...]
-    activations: Callable[[np.ndarray], np.ndarray]
+    activations: Callable[[Images], np.ndarray]
 
     @property
     def size(self) -> int:
@@ -92,7 +93,7 @@ def load_layer(
     def compiled(images: tf.Tensor) -> tf.Tensor:
         return tf.reshape(function(images), [-1, units])
 
-    def activations(images: np.ndarray) -> np.ndarray:
+    def activations(images: Images) -> np.ndarray:
         # All layers before this one are computed too, and may be far larger.
         step = forward_batch_size(images.shape[1:])
         results = np.empty((len(images), units), np.float32)

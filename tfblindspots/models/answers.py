@@ -6,6 +6,7 @@ that is a number, and class 0 where none is. An image with any NaN is unanswered
 
 import numpy as np
 
+from tfblindspots.data import Images
 from tfblindspots.errors import InputError
 from tfblindspots.models.classifier import Classifier, forward_batch_size, predict_logits
 
@@ -28,7 +29,7 @@ def is_unanswered(logits: np.ndarray) -> np.ndarray:
 
 
 def predict_classes(
-    classifier: Classifier, images: np.ndarray, batch_size: int | None = None
+    classifier: Classifier, images: Images, batch_size: int | None = None
 ) -> np.ndarray:
     """The class with the largest logit, as ``most_likely_class`` has it.
 
@@ -46,7 +47,7 @@ def predict_classes(
     return most_likely_class(predict_logits(classifier, images, batch_size))
 
 
-def check_answers(classifier: Classifier, images: np.ndarray) -> None:
+def check_answers(classifier: Classifier, images: Images) -> None:
     """Rejects a model that returns NaN for every image; looks no farther than the first it answers.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfblindspots.data import Images, LazyImages
 from tfblindspots.errors import InputError
 
 # Images at a time, and numbers in them. A network's features of an image may take 50 times as much
@@ -47,13 +48,14 @@ class Classifier:
 
 
 def predict_logits(
-    classifier: Classifier, images: np.ndarray, batch_size: int | None = None
+    classifier: Classifier, images: Images, batch_size: int | None = None
 ) -> np.ndarray:
     """The logits of many images, computed batch by batch in a compiled graph.
 
     Args:
       classifier: the model.
-      images: float32 [N, H, W, C]. Values outside [0, 1] are let through, since noise may leave it.
+      images: float32 [N, H, W, C], also such as are read when needed: a batch at a time then is.
+        Values outside [0, 1] are let through, since noise may leave it.
       batch_size: images at a time; bounds the memory. None: ``forward_batch_size``.
 
     Returns:
@@ -83,17 +85,20 @@ def _compiled_logits(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]
     return tf.function(classifier.logits, autograph=False).get_concrete_function(batch)
 
 
-def check_images(classifier: Classifier, images: np.ndarray) -> None:
+def check_images(classifier: Classifier, images: Images) -> None:
     """Rejects images that the model is not made for.
 
     Args:
       classifier: the model.
-      images: what should be float32 [N, H, W, C] in [0, 1], N at least 1.
+      images: what should be float32 [N, H, W, C] in [0, 1], N at least 1. The range of such as are
+        read when needed was checked when they were loaded.
 
     Raises:
       InputError: rank, shape, dtype or range does not fit.
     """
     _check_rank_and_shape(classifier, images)
+    if isinstance(images, LazyImages):
+        return
     low, high = images.min(), images.max()
     if not (low >= 0 and high <= 1):  # also true of NaN
         raise InputError(
@@ -125,9 +130,9 @@ def check_labels(classifier: Classifier, labels: np.ndarray) -> None:
         )
 
 
-def _check_rank_and_shape(classifier: Classifier, images: np.ndarray) -> None:
+def _check_rank_and_shape(classifier: Classifier, images: Images) -> None:
     expected = f"expects float32 [N, {', '.join(map(str, classifier.image_shape))}]"
-    if not isinstance(images, np.ndarray) or images.dtype != np.float32:
+    if not isinstance(images, np.ndarray | LazyImages) or images.dtype != np.float32:
         found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
         raise InputError(
             f"images are {found}; model {classifier.name} {expected} in [0, 1]. Convert them with "

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tfblindspots.data import ImageDataset
+from tfblindspots.data import ImageDataset, in_memory
 from tfblindspots.errors import InputError
 from tfblindspots.models import ModelDefinition
 from tfblindspots.training.autoencoder import fit_autoencoder
@@ -62,7 +62,8 @@ def train(
         )
     height, width, channels = dataset.images.shape[1:]
     model = definition.build((height, width, channels), dataset.num_classes, seed)
-    data = (dataset.images, dataset.labels, definition.weight_decays)
+    images = in_memory(dataset.images, f"training {definition.name}")
+    data = (images, dataset.labels, definition.weight_decays)
     shown: dict[str, Any] = {
         "checkpoints": checkpoints,
         "follow": follow,

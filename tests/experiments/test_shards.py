@@ -1,0 +1,175 @@
+"""Shards are the same whoever makes them, in which order and with what in between."""
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tfblindspots.artifacts import read_json
+from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
+from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
+from tfblindspots.experiments import AttackRun, as_ranges, refuse_missing
+from tfblindspots.experiments.attack import QUALITY_CARD
+from tfblindspots.experiments.jobs import CLAIM
+from tfblindspots.experiments.locking import LOCK
+from tfblindspots.experiments.shards import Shards, default_shard_size
+from tfblindspots.models import Classifier
+from tfblindspots.stopping import Stopped, stop_on_sigterm
+
+SEARCH = "tfblindspots.experiments.shards.find_adversarial_examples"
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> AttackRun:
+    """Of 30 images in shards of 8, from which nothing is made yet."""
+    return AttackRun(classifier, test_set, config, tmp_path / "set", shard_size=8)
+
+
+@pytest.fixture(scope="module")
+def expected(
+    tmp_path_factory: pytest.TempPathFactory,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+) -> dict[str, bytes]:
+    """The files of the set that is made from its first shard to its last, by name."""
+    directory = tmp_path_factory.mktemp("sets") / "set"
+    AttackRun(classifier, test_set, config, directory, shard_size=8).complete()
+    return contents(directory)
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """The files of a set, but for those that tell of time."""
+    timed = {"manifest.json", QUALITY_CARD}
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.name not in timed}
+
+
+def test_the_order_of_the_parts_changes_no_byte(run: AttackRun, expected: dict[str, bytes]) -> None:
+    assert run.make_part(range(3, 4)) == [0, 1, 2]
+    assert run.make_part(range(1, 3)) == [0]
+    with pytest.raises(InputError) as error:
+        run.complete(refuse_missing)
+    assert str(error.value) == (
+        f"{run.directory} lacks 1 of 4 shards (0); make or copy them there first, with the hidden "
+        "files beside them."
+    )
+    assert run.make_part(range(2)) == []
+    summary = run.complete(refuse_missing)["summary"]
+    assert contents(run.directory) == expected
+    assert summary["count"] == 30
+    assert run.make_part(range(2)) == []
+
+
+def test_parts_made_elsewhere_are_put_together(
+    run: AttackRun, tmp_path: Path, expected: dict[str, bytes]
+) -> None:
+    """Two machines without a disk in common."""
+    other = dataclasses.replace(run, directory=tmp_path / "other")
+    run.make_part(range(2))
+    other.make_part(range(2, 4))
+    for path in other.directory.iterdir():
+        path.rename(run.directory / path.name)
+    seconds = sum(read_json(path)["seconds"] for path in run.directory.glob(".shard-*"))
+    manifest = run.complete(refuse_missing)
+    assert contents(run.directory) == expected
+    assert manifest["summary"]["seconds"] == pytest.approx(seconds, abs=1e-3)
+
+
+def test_sigterm_ends_the_run_after_the_shard_in_work(
+    run: AttackRun, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def signalled(*arguments: Any, **named: Any) -> AdversarialExamples:
+        calls.append(1)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return find_adversarial_examples(*arguments, **named)
+
+    monkeypatch.setattr(SEARCH, signalled)
+    with pytest.raises(Stopped), stop_on_sigterm():
+        run.complete()
+    assert sorted(path.name for path in run.directory.glob("[!.]*")) == [
+        "adversarial_set-test.tfrecord-00000-of-00004",
+        "adversarial_set-test.tfrecord-00001-of-00004",
+    ]
+    run.complete()
+    assert len(calls) == 4
+    assert contents(run.directory) == expected
+
+
+@pytest.mark.parametrize("numbers", [range(3, 5), range(2, 2), range(-1, 1)])
+def test_shards_that_the_set_does_not_have_are_refused(run: AttackRun, numbers: range) -> None:
+    with pytest.raises(InputError, match=r"asked for; the set has 4, so expected a part of 0:4\."):
+        run.make_part(numbers)
+    assert not run.directory.exists()
+
+
+def test_a_damaged_shard_is_named_before_the_set_is_completed(run: AttackRun) -> None:
+    run.make_part(range(4))
+    path = run.directory / "adversarial_set-test.tfrecord-00002-of-00004"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(
+        InputError, match=r"00002-of-00004 is truncated within record 7 .* of 8\. Delete it, or"
+    ):
+        run.complete(refuse_missing)
+    path.unlink()
+    assert run.complete()["num_examples"] == 30
+
+
+def test_other_processes_take_up_what_is_under_way(
+    run: AttackRun, classifier: Classifier, test_set: ImageDataset, expected: dict[str, bytes]
+) -> None:
+    run.make_part(range(1))
+    assert all((run.directory / name).exists() for name in (CLAIM, LOCK))
+    shards = Shards.under_way(run.directory, classifier, test_set)
+    assert shards.config == run.config
+    assert [shards.size(shard) for shard in range(4)] == [8, 8, 8, 6]
+    for shard in (3, 1, 2):
+        shards.make(shard)
+    run.complete(refuse_missing)
+    assert contents(run.directory) == expected
+
+
+def test_other_processes_are_given_the_same_images_and_model(
+    run: AttackRun, classifier: Classifier, test_set: ImageDataset
+) -> None:
+    run.make_part(range(1))
+    other = dataclasses.replace(test_set, fingerprint="f00d")
+    with pytest.raises(InputError, match=r"other settings \(another dataset \(digits there"):
+        Shards.under_way(run.directory, classifier, other)
+    with pytest.raises(InputError, match=r"other settings \(another model \(linear there, other"):
+        Shards.under_way(
+            run.directory, dataclasses.replace(classifier, name="other", fingerprint="0"), test_set
+        )
+
+
+def test_a_drawn_sample_is_drawn_once(
+    run: AttackRun, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled = dataclasses.replace(run, sample=12)
+    sampled.make_part(range(1))
+    monkeypatch.setattr("tfblindspots.experiments.attack.choose_images", pytest.fail)
+    manifest = sampled.complete()
+    assert manifest["num_examples"] == 12
+    assert 12 < manifest["candidates"] <= 30
+
+
+def test_a_shard_of_photos_has_a_handy_size() -> None:
+    assert default_shard_size((28, 28, 1)) == 5000
+    photos = default_shard_size((227, 227, 3))
+    assert 128 << 20 < photos * 9 * 227 * 227 * 3 <= 256 << 20
+    assert default_shard_size((10_000, 10_000, 3)) == 1
+
+
+def test_numbers_are_told_in_short() -> None:
+    assert as_ranges([0, 1, 2, 7]) == "0:3, 7"
+    assert as_ranges([4]) == "4"
+    assert as_ranges(np.arange(3, 9).tolist()) == "3:9"
