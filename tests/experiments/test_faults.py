@@ -138,7 +138,7 @@ def test_a_directory_that_becomes_read_only(
         assert str(caught.value).endswith("Make it writable, then run the same command again.")
         assert (directory / SHARD.format(0)).is_file()
         # From the start on.
-        with pytest.raises(InputError, match=r"cannot be (used|written) \((Operation|Permission)"):
+        with pytest.raises(InputError, match="cannot be written; name a directory"):
             make_adversarial_set(classifier, test_set, config, directory, shard_size=10)
     _completes(directory, undisturbed, classifier, test_set, config)
 
