@@ -20,15 +20,12 @@ from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset, load_dataset
 from tfblindspots.errors import InputError, OutputError
 from tfblindspots.experiments import (
-    TrainingConfig,
     make_adversarial_set,
-    train_network,
     verify_adversarial_set,
 )
 from tfblindspots.experiments.shards import Shards
 from tfblindspots.models import Classifier, load_classifier
 
-CHECKPOINT = ".checkpoint-fc10-1e-2.npz"
 SHARD = "adversarial_set-test.tfrecord-{:05d}-of-00003"
 
 
@@ -232,26 +229,3 @@ def test_a_truncated_shard_of_a_dataset(mnist_data_dir: str, tmp_path: Path) -> 
         load_dataset("mnist", "test", data_dir=str(tmp_path))
     assert "\n" not in str(caught.value)
     assert path.name in str(caught.value)
-
-
-def test_a_full_disk_in_training(
-    tmp_path: Path, train_set: ImageDataset, test_set: ImageDataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tfblindspots.training.checkpoint._LEAST_SECONDS", 0.0)
-    token = uuid.UUID(int=0xFEED << 112)
-    config = TrainingConfig("fc10-1e-2", max_iterations=10)
-
-    def fill(loss: float, name: str, iterations: int) -> None:
-        if iterations == 5:
-            path = tmp_path / "out" / f".{CHECKPOINT}.{token.hex[:8]}.tmp"
-            path.symlink_to("/dev/full")
-            monkeypatch.setattr("tfblindspots.artifacts.files.uuid.uuid4", lambda: token)
-
-    monkeypatch.setattr("tfblindspots.training.lbfgs.check_finite", fill)
-    monkeypatch.setattr("tfblindspots.training.checkpoint._SHARE", 1e9)
-    with pytest.raises(OutputError, match=rf"{CHECKPOINT} cannot be written \(No space left"):
-        train_network(config, train_set, test_set, tmp_path / "out")
-    # The one before it is there.
-    assert (tmp_path / "out" / CHECKPOINT).is_file()
-    monkeypatch.undo()
-    assert train_network(config, train_set, test_set, tmp_path / "out")["iterations"] == 10
