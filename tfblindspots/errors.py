@@ -1,4 +1,4 @@
-"""The one error that users are meant to read, and what it may quote of others."""
+"""The errors that users are meant to read, and what they may quote of others."""
 
 import textwrap
 
@@ -8,6 +8,13 @@ class InputError(ValueError):
 
     The message is one line: what is wrong, what was expected, what to do. Scripts print it without
     a traceback and exit with status 1; library users catch it as a ``ValueError``.
+    """
+
+
+class OutputError(OSError):
+    """A file that the system does not let be written: its disk is full, say, or read-only.
+
+    The message is one line: which file, why, what is left, what to do.
     """
 
 

@@ -164,7 +164,7 @@ class TestPrepareOutputDirectory:
         (tmp_path / ".model.0123abcd.tmp").mkdir()
         (tmp_path / ".model.0123abcd.old").mkdir()
         prepare_output_directory(tmp_path, ["shard-*"])
-        assert _names(tmp_path) == [".model.0123abcd.old", "shard-0"]
+        assert _names(tmp_path) == ["model", "shard-0"]
 
     def test_refuses_other_files_and_touches_nothing(self, tmp_path: Path) -> None:
         names = [".shard-1.0123abcd.tmp", "a", "b", "c", "d"]

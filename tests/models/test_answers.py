@@ -1,5 +1,6 @@
 """NaN counts as minus infinity, and a model that gives nothing else is refused."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,8 +10,10 @@ from tfblindspots.models import (
     Classifier,
     check_answers,
     is_unanswered,
+    load_classifier,
     most_likely_class,
     predict_classes,
+    predict_logits,
 )
 
 _NAN, _INF = np.nan, np.inf
@@ -52,3 +55,16 @@ def test_one_answer_is_enough() -> None:
     images[39, 0, 0] = 1
     check_answers(_classifier(400), images)
     assert predict_classes(_classifier(400), images[38:]).tolist() == [0, 0]
+
+
+def test_a_model_that_has_no_answer_to_flat_images_is_loaded() -> None:
+    images = keras.Input((4, 4, 1))
+    standardized = keras.layers.LayerNormalization(epsilon=0.0)(keras.layers.Flatten()(images))
+    model = load_classifier(keras.Model(images, keras.layers.Dense(3)(standardized)))
+    flat, noise = (
+        np.full((1, 4, 4, 1), 0.5, np.float32),
+        np.random.default_rng(0).random((1, 4, 4, 1)),
+    )
+    logits = predict_logits(model, np.concatenate([flat, noise.astype(np.float32)]))
+    assert is_unanswered(logits).tolist() == [True, False]
+    assert not model.probabilities

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tfblindspots.data import ImageDataset, load_dataset
+from tfblindspots.errors import OutputError
 from tfblindspots.models import get_definition
 from tfblindspots.training import (
     CHECKPOINTS,
@@ -59,8 +60,15 @@ def _train(model: str, digits: ImageDataset, iterations: int, **settings: Any) -
     return train(definition, digits, seed=3, max_iterations=iterations, **settings)
 
 
+@functools.cache
+def _chain() -> LayerChain:
+    """One for all, so that the attack on it is compiled once."""
+    return LayerChain(get_definition("fc10-10-10").build((8, 8, 1), 10, 0))
+
+
 def _with_pools(digits: ImageDataset, **settings: Any) -> TrainingResult:
-    chain = LayerChain(get_definition("fc10-10-10").build((8, 8, 1), 10, 0))
+    chain = _chain()
+    chain.model.set_weights(get_definition("fc10-10-10").build((8, 8, 1), 10, 0).get_weights())
     pools = make_pools(chain, ["hidden_1"], PoolConfig(size=40, interval=4), 300)
     regularization = Regularization(weight_decay=1e-4, pixel_dropout=0.1, unit_dropout=0.2)
     found = fit_with_pools(
@@ -101,8 +109,9 @@ def test_weights_are_those_of_an_uninterrupted_training(
     found = training(
         checkpoints=Checkpoints(tmp_path), follow=lambda progress: told.append(progress.done)
     )
+    weights = found.model.get_weights()
     expected = training()
-    for mine, theirs in zip(found.model.get_weights(), expected.model.get_weights(), strict=True):
+    for mine, theirs in zip(weights, expected.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     for field in ("converged", "iterations", "evaluations", "loss", "message"):
         assert getattr(found, field) == getattr(expected, field)
@@ -110,7 +119,7 @@ def test_weights_are_those_of_an_uninterrupted_training(
     assert told[0] > 1
     if name == "fit":  # What has ended is not done again.
         again = training(checkpoints=Checkpoints(tmp_path), follow=killed_after(1))
-        np.testing.assert_array_equal(again.model.get_weights()[0], found.model.get_weights()[0])
+        np.testing.assert_array_equal(again.model.get_weights()[0], weights[0])
     Checkpoints(tmp_path).remove()
     assert not any(tmp_path.iterdir())
 
@@ -135,6 +144,23 @@ def test_saving_takes_its_share_of_the_time(
     assert np.diff([100, *saved]).min() >= 1
     np.testing.assert_allclose(np.diff(saved), 5.05, atol=0.3)
     assert int(Checkpoints(tmp_path).of("it").state["step"]) == len(saved)  # type: ignore[index]
+
+
+def test_a_full_disk_keeps_what_was_saved_before(tmp_path: Path) -> None:
+    checkpoint = Checkpoints(tmp_path).of("it")
+    checkpoint.save(lambda: {"step": 1}, last=True)
+
+    def replaced(path: Path, mode: str) -> Any:
+        path.symlink_to("/dev/full")
+        return original(path, mode)
+
+    original = Path.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", replaced)
+        with pytest.raises(OutputError, match=r"npz cannot be written \(No space left on device\)"):
+            checkpoint.save(lambda: {"step": np.zeros(100_000)}, last=True)
+    assert int(Checkpoints(tmp_path).of("it").state["step"]) == 1  # type: ignore[index]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(

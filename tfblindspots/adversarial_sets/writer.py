@@ -20,6 +20,7 @@ from tfblindspots.artifacts import (
     fingerprint_path,
     prepare_output_directory,
     read_json,
+    synchronize,
     write_json,
 )
 from tfblindspots.errors import InputError
@@ -180,6 +181,8 @@ class AdversarialSetWriter:
             for path in sorted(self._directory.glob("[!.]*"))
             if path not in shards and path.name != MANIFEST
         ]
+        for path in others:
+            synchronize(path)  # before the manifest says that they are there
         complete = {
             **manifest,
             "schema": SCHEMA,

@@ -10,6 +10,7 @@ from tfblindspots.artifacts.files import (
     prepare_output_directory,
     read_json,
     remove_unfinished,
+    synchronize,
     to_json,
     write_json,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "read_json",
     "read_manifest",
     "remove_unfinished",
+    "synchronize",
     "to_json",
     "write_json",
 ]

@@ -1,6 +1,7 @@
 """Files that are complete or absent, and fingerprints of what was read."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -14,13 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from tfblindspots.errors import InputError
+from tfblindspots.errors import InputError, OutputError
 
 # What `atomic_path` leaves behind when the process is killed: a new file that is unfinished, and a
 # directory that was about to be replaced.
 _TOKEN = "[0-9a-f]" * 8
 _UNFINISHED = f".*.{_TOKEN}.tmp"
 _REPLACED = f".*.{_TOKEN}.old"
+_FREE = "Free some space there"
+_ALLOW = "Make it writable"
+# What to do when the system refuses to write, by its number of the reason.
+_ADVICE = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f)",
+    errno.EROFS: _ALLOW,
+    errno.EACCES: _ALLOW,
+    errno.EPERM: _ALLOW,
+}
 
 
 @contextlib.contextmanager
@@ -37,14 +49,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Yields:
       The temporary path, hidden (its name begins with a dot), on the same file system.
+
+    Raises:
+      OutputError: the disk is full, read-only or of others.
     """
     final = Path(path).resolve()
-    final.parent.mkdir(parents=True, exist_ok=True)
     token = uuid.uuid4().hex[:8]
     temporary = final.with_name(f".{final.name}.{token}.tmp")
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _synchronize(temporary)
+        synchronize(temporary)
         if final.is_dir():
             old = final.with_name(f".{final.name}.{token}.old")
             final.rename(old)
@@ -56,10 +71,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             temporary.replace(final)
-        _synchronize(final.parent, recursive=False)
-    except BaseException:
-        _remove(temporary)
-        raise
+        synchronize(final.parent, recursive=False)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # Nothing can be removed from a read-only disk either.
+            _remove(temporary)
+        refused = None if isinstance(error, OutputError) else _refusal(error)
+        if refused is None:
+            raise
+        raise OutputError(
+            f"{path} cannot be written ({os.strerror(refused)}); whatever was finished before is "
+            f"there. {_ADVICE[refused]}, then run the same command again."
+        ) from error
 
 
 def to_json(value: Any) -> str:
@@ -148,13 +170,15 @@ def prepare_output_directory(
             f"{', …' if len(foreign) > 3 else ''}); name a new or empty directory."
         )
     for entry in entries if clean else ():
-        if entry.match(_UNFINISHED):
-            _remove(entry)
+        if entry.match(_UNFINISHED) or entry.match(_REPLACED):
+            _tidy(entry)
     return directory
 
 
 def remove_unfinished(path: str | os.PathLike[str]) -> None:
     """Removes what ``atomic_path`` left beside ``path`` when its process was killed.
+
+    A directory that was about to be replaced, and has not been, gets its name back.
 
     Args:
       path: the final path; no other process may be at work on it.
@@ -162,7 +186,7 @@ def remove_unfinished(path: str | os.PathLike[str]) -> None:
     final = Path(path).resolve()
     for ending in ("tmp", "old"):
         for entry in final.parent.glob(f".{glob.escape(final.name)}.{_TOKEN}.{ending}"):
-            _remove(entry)
+            _tidy(entry)
 
 
 def check_output_file(
@@ -252,6 +276,27 @@ def _digest_file(path: Path) -> "hashlib._Hash":
         return hashlib.file_digest(file, "sha256")
 
 
+def _refusal(error: BaseException) -> int | None:
+    """Why the system refused to write, by its number; None where something else went wrong.
+
+    Libraries that write by themselves, such as TensorFlow and HDF5, pass on the text alone.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno if error.errno in _ADVICE else None
+    if not isinstance(error, Exception):
+        return None
+    return next((number for number in _ADVICE if os.strerror(number) in str(error)), None)
+
+
+def _tidy(left: Path) -> None:
+    """Does with a file or directory that a killed process left what it would have done."""
+    final = left.with_name(left.name[1:].rsplit(".", 2)[0])
+    if left.match(_REPLACED) and not final.exists():
+        left.rename(final)
+    else:
+        _remove(left)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
@@ -259,13 +304,18 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _synchronize(path: Path, *, recursive: bool = True) -> None:
-    """Waits until a file, or a directory and what it holds, is on the disk."""
+def synchronize(path: Path, *, recursive: bool = True) -> None:
+    """Waits until a file, or a directory and what it holds, is on the disk.
+
+    Args:
+      path: of it.
+      recursive: what a directory holds too, not only its names.
+    """
     if os.name != "posix":
         return  # Only POSIX lets a directory, or a file opened for reading, be synchronised.
     if recursive and path.is_dir():
         for entry in path.iterdir():
-            _synchronize(entry)
+            synchronize(entry)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfblindspots.artifacts import fingerprint_arrays
@@ -17,7 +18,7 @@ from tfblindspots.data.framing import Framing
 from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import resolve_split
 from tfblindspots.data.survey import Survey, is_large, survey
-from tfblindspots.data.tfrecords import TFRecords
+from tfblindspots.data.tfrecords import TFRecords, find_records
 from tfblindspots.errors import InputError, first_line
 
 _BATCH_SIZE = 1000
@@ -97,12 +98,16 @@ def _read(
     parts = resolve_split(name, split, builder.info.splits)
     indices = np.concatenate([positions for _, positions in parts])
     images: Images
-    found = _survey(builder, name, split, parts, framing, progress)
+    batches: list[np.ndarray] = []
+    try:
+        found = _survey(builder, name, split, parts, framing, progress)
+        if found is None:
+            images = collect_images(name, _batches(builder, split, batches), len(indices), framing)
+    except (tf.errors.OpError, OSError) as error:
+        raise _damaged(builder, {part for part, _ in parts}, error) from None
     if found is not None:
         images, labels, fingerprint = found.images, found.labels, found.fingerprint
     else:
-        batches: list[np.ndarray] = []
-        images = collect_images(name, _batches(builder, split, batches), len(indices), framing)
         labels = np.concatenate(batches).astype(np.int64)
         fingerprint = fingerprint_arrays(images, labels)
     label_feature = builder.info.features["label"]
@@ -115,6 +120,22 @@ def _read(
         num_classes=label_feature.num_classes,
         class_names=tuple(label_feature.names),
         fingerprint=fingerprint,
+    )
+
+
+def _damaged(builder: tfds.core.DatasetBuilder, used: set[str], error: Exception) -> InputError:
+    """Which of the files that could not be read is at fault; TensorFlow does not say."""
+    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
+        for part in used:
+            info = builder.info.splits[part]
+            for path, count in zip(info.filepaths, info.shard_lengths, strict=True):
+                try:
+                    find_records(str(path), count)
+                except InputError as found:
+                    return found
+    return InputError(
+        f"dataset {builder.name} cannot be read ({first_line(error)}); expected what TensorFlow "
+        "Datasets writes. Prepare or copy it anew."
     )
 
 

@@ -76,7 +76,7 @@ def _places(files: Sequence[str], counts: Sequence[int]) -> Arrays:
     """Where each example begins in its file, and its length: kept, for finding out reads them."""
 
     def compute() -> Arrays:
-        found = [_records(path, count) for path, count in zip(files, counts, strict=True)]
+        found = [find_records(path, count) for path, count in zip(files, counts, strict=True)]
         places = np.array(list(itertools.chain.from_iterable(found)), np.int64)
         return {"starts": places[:, 0], "lengths": places[:, 1]}
 
@@ -87,8 +87,16 @@ def _places(files: Sequence[str], counts: Sequence[int]) -> Arrays:
     return cached("records", key_of_files(files, tuple(counts)), compute, valid)
 
 
-def _records(path: str, count: int) -> list[tuple[int, int]]:
-    """The place and the length of each record, all of which agree with their checksums."""
+def find_records(path: str, count: int) -> list[tuple[int, int]]:
+    """The place and the length of each record, all of which agree with their checksums.
+
+    Args:
+      path: of a TFRecord file.
+      count: records that it should hold.
+
+    Raises:
+      InputError: it is cut off, damaged or missing, or holds others.
+    """
     try:
         sound = int(tf.data.TFRecordDataset(path).reduce(np.int64(0), lambda number, _: number + 1))
     except tf.errors.OpError as error:

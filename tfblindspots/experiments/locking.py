@@ -76,5 +76,7 @@ def locked(
         yield
     finally:
         if shards is None:
-            path.unlink(missing_ok=True)
+            # From a disk that has become read-only nothing can be removed.
+            with contextlib.suppress(OSError):
+                path.unlink()
         file.close()

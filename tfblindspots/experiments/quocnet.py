@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -241,11 +243,11 @@ def _save(layers: Sequence[keras.layers.Layer], shape: tuple[int, ...], path: Pa
     values = images
     for layer in layers:
         values = layer(values)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as elsewhere:
         # Keras wants its own suffix.
-        file = temporary.with_suffix(".keras")
+        file = Path(elsewhere) / "stage.keras"
         keras.Model(images, values).save(file)
-        file.rename(temporary)
+        shutil.copyfile(file, temporary)
 
 
 def _measure(model: keras.Model, sets: Mapping[str, ImageDataset]) -> dict[str, dict[str, Any]]:

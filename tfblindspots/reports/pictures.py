@@ -232,8 +232,6 @@ def _caption(example: Mapping[str, Any], class_names: Sequence[str]) -> str:
     before, after = (
         _shortened(class_names[example[name]]) for name in ("original_prediction", "prediction")
     )
-    if str(example["status"]) == "not finite":
-        return f"{before}\nnot finite"
     if example["original_prediction"] != example["label"]:
         return f"{before}\nmisclassified"
     if not example["success"]:
