@@ -102,14 +102,16 @@ def _read(
     try:
         found = _survey(builder, name, split, parts, framing, progress)
         if found is None:
-            images = collect_images(name, _batches(builder, split, batches), len(indices), framing)
+            collected = collect_images(
+                name, _batches(builder, split, batches), len(indices), framing
+            )
     except (tf.errors.OpError, OSError) as error:
         raise _damaged(builder, {part for part, _ in parts}, error) from None
     if found is not None:
         images, labels, fingerprint = found.images, found.labels, found.fingerprint
     else:
-        labels = np.concatenate(batches).astype(np.int64)
-        fingerprint = fingerprint_arrays(images, labels)
+        images, labels = collected, np.concatenate(batches).astype(np.int64)
+        fingerprint = fingerprint_arrays(collected, labels)
     label_feature = builder.info.features["label"]
     return ImageDataset(
         name=name,
