@@ -24,15 +24,19 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return gpus
 
 
-def test_memory_grows_on_every_gpu(two_gpus: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_grows_on_every_gpu_and_no_digit_is_dropped(
+    two_gpus: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     grown: list[object] = []
     monkeypatch.setattr(
         tf.config.experimental,
         "set_memory_growth",
         lambda gpu, enable: grown.append((gpu, enable)),
     )
-    runtime.grow_memory()
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    runtime.prepare_gpus()
     assert grown == [(gpu, True) for gpu in two_gpus]
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def test_gpus_by_name(two_gpus: list[object]) -> None:

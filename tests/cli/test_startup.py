@@ -138,7 +138,7 @@ def test_tensorflow_starts_in_silence_as_flags_say_and_only_our_information_is_s
     path.write_text(
         "from absl import logging\n"
         "from tfblindspots import cli, runtime\n"
-        "runtime.grow_memory = lambda: print('memory grows')\n"
+        "runtime.prepare_gpus = lambda: print('memory grows')\n"
         "cli.define_seed_flag()\n"
         "cli.define_deterministic_flag()\n"
         "def main():\n"

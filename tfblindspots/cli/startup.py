@@ -74,7 +74,7 @@ def _checked_main(main: Callable[[], None], required: Sequence[str], arguments: 
         raise InputError(f"{', '.join(missing)} must be given; see --help for an example.")
     _show_own_messages()
     _import_tensorflow()
-    runtime.grow_memory()
+    runtime.prepare_gpus()
     if "deterministic" in flags.FLAGS and flags.FLAGS.deterministic:
         runtime.make_deterministic(flags.FLAGS.seed)
     main()

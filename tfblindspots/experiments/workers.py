@@ -52,7 +52,7 @@ class Work:
         Raises:
           InputError: the model or the images cannot be loaded, or are others than those of the set.
         """
-        runtime.grow_memory()
+        runtime.prepare_gpus()
         if self.deterministic:
             runtime.make_deterministic(self.seed)
         return Shards.under_way(self.directory, self.inputs.classifier(), self.inputs.dataset())
