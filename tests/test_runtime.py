@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -97,3 +98,42 @@ first = tf.random.normal([4]).numpy()  # an error without seeds
 runtime.make_deterministic(seed=3)
 assert (tf.random.normal([4]).numpy() == first).all()
 """
+
+
+def test_free_memory_of_the_machine_and_of_its_container(tmp_path: Path) -> None:
+    assert runtime._free_host_memory(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 4000 kB\nMemAvailable:    3000 kB\n")
+    assert runtime._free_host_memory(tmp_path) == 3000 * 1024
+    groups = tmp_path / "sys/fs/cgroup"
+    (groups / "memory").mkdir(parents=True)
+    for name, text in (
+        ("memory/memory.limit_in_bytes", "1000000\n"),
+        ("memory/memory.usage_in_bytes", "700000\n"),
+        ("memory/memory.stat", "cache 5\ntotal_inactive_file 50000\n"),
+    ):
+        (groups / name).write_text(text)
+    assert runtime._free_host_memory(tmp_path) == 350_000
+    for name, text in (
+        ("memory.max", "max\n"),
+        ("memory.current", "600000\n"),
+        ("memory.stat", "inactive_file 0\n"),
+    ):
+        (groups / name).write_text(text)
+    assert runtime._free_host_memory(tmp_path) == 350_000  # "max": no limit
+    (groups / "memory.max").write_text("500000\n")
+    assert runtime._free_host_memory(tmp_path) == 0
+
+
+def test_free_memory_of_a_gpu(two_gpus: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_memory_limit", lambda device: {"GPU:0": 1000}[device])
+    monkeypatch.setattr(
+        tf.config.experimental, "get_memory_info", lambda device: {"current": 300, "peak": 900}
+    )
+    assert runtime.on_gpu()
+    assert runtime.free_memory() == 700
+
+
+def test_the_limit_of_a_device_is_read() -> None:
+    # What TensorFlow says of every CPU, whatever its memory.
+    assert runtime._memory_limit("CPU:0") == 256 << 20
