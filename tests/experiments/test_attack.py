@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfblindspots import runtime
 from tfblindspots.adversarial_sets import AdversarialSetWriter, read_adversarial_set
 from tfblindspots.analysis import summarize_distortions
 from tfblindspots.artifacts import read_json, write_json
 from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
+from tfblindspots.attacks.batch_size import bytes_per_image
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
-from tfblindspots.experiments import Verification, make_adversarial_set, verify_adversarial_set
+from tfblindspots.experiments import (
+    AttackRun,
+    Verification,
+    make_adversarial_set,
+    verify_adversarial_set,
+)
 from tfblindspots.experiments.attack import QUALITY_CARD
 from tfblindspots.models import Classifier, predict_classes, predict_logits
 from tfblindspots.reports import quality_card_markdown
@@ -150,7 +157,7 @@ def test_the_time_of_an_interrupted_run_counts(
     monkeypatch.setattr(f"{MODULE}.find_adversarial_examples", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=15)
-    write_json(tmp_path / ".shard-0.json", {"seconds": 1000.0})
+    write_json(tmp_path / ".shard-0.json", {"seconds": 1000.0, "batch_size": 10})
     manifest = make_adversarial_set(classifier, test_set, config, tmp_path, shard_size=15)
     assert 1000 < manifest["summary"]["seconds"] < 1100
 
@@ -387,3 +394,22 @@ def test_other_files_are_kept(
     with pytest.raises(InputError, match=r"holds other files \(mine\); name a new or empty"):
         make_adversarial_set(classifier, test_set, config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_batch_size_is_chosen_once_and_recorded(
+    tmp_path: Path,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    auto = dataclasses.replace(config, batch_size="auto")
+    cost = bytes_per_image(classifier, auto)
+    monkeypatch.setattr(runtime, "free_memory", lambda: 20 * cost)
+    run = AttackRun(classifier, test_set, auto, tmp_path, shard_size=8)
+    assert run.make_part(range(1)) == [1, 2, 3]
+    monkeypatch.setattr(runtime, "free_memory", lambda: 10 * cost)
+    manifest = run.complete()
+    assert manifest["flags"]["batch_size"] == "auto"
+    assert manifest["attack"]["batch_size"] == "auto"
+    assert manifest["batch_size"] == 12

@@ -17,7 +17,7 @@ from tfblindspots.analysis import (
     summarize_distortions,
 )
 from tfblindspots.artifacts import atomic_path, build_manifest
-from tfblindspots.attacks import AttackConfig, attacked
+from tfblindspots.attacks import AttackConfig, attacked, choose_batch_size
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.choosing import Chosen, choose_images, warn_of_unanswered
@@ -30,6 +30,7 @@ from tfblindspots.experiments.shards import (
     make_in_turn,
     save_choice,
     saved_choice,
+    with_batch_size,
 )
 from tfblindspots.models import Classifier, check_images, check_labels
 from tfblindspots.reports import quality_card_markdown
@@ -85,9 +86,10 @@ def make_adversarial_set(
     Returns:
       The set's manifest. Besides the common keys and those of ``AdversarialSetWriter.finish``:
       ``dataset``, ``split``, ``model`` (its ``description``), ``attack`` (the configuration),
-      ``candidates`` (images that the sample was drawn from, None without one), ``summary`` (see
-      ``summarize_distortions``) and ``quality_card`` (see ``make_quality_card``). Its seconds are
-      those of all shards, added up, whichever process made them.
+      ``batch_size`` (images in work at a time, in the end), ``candidates`` (images that the sample
+      was drawn from, None without one), ``summary`` (see ``summarize_distortions``) and
+      ``quality_card`` (see ``make_quality_card``). Its seconds are those of all shards, added up,
+      whichever process made them.
 
     Raises:
       InputError: the images, labels or target do not fit the model; the model gives NaN for every
@@ -198,12 +200,12 @@ class AttackRun:
 
     def _shards(self, chosen: Chosen, job: Job) -> Shards:
         if saved_choice(self.directory) is None:
-            save_choice(self.directory, chosen)
+            save_choice(self.directory, chosen, choose_batch_size(self.classifier, self.config))
         return Shards(
             self.directory,
             self.classifier,
             self.dataset,
-            self.config,
+            with_batch_size(self.directory, self.config),
             chosen.positions,
             job.flags["shard_size"],
         )
@@ -245,6 +247,7 @@ class AttackRun:
             split=self.dataset.split,
             model=self.classifier.description,
             attack=dataclasses.asdict(self.config),
+            batch_size=shards.batch_size(),
             candidates=candidates,
             summary=summarize_distortions(found, seconds),
             quality_card=make_quality_card(found, checks),

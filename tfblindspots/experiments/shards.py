@@ -16,7 +16,11 @@ import numpy as np
 
 from tfblindspots.adversarial_sets import AdversarialSetWriter
 from tfblindspots.artifacts import atomic_path, read_json, write_json
-from tfblindspots.attacks import AttackConfig, find_adversarial_examples
+from tfblindspots.attacks import (
+    AttackConfig,
+    batch_in_use,
+    find_adversarial_examples,
+)
 from tfblindspots.data import ImageDataset
 from tfblindspots.experiments.choosing import Chosen, class_names
 from tfblindspots.experiments.jobs import CLAIM, Job
@@ -99,7 +103,7 @@ class Shards:
             directory,
             classifier,
             dataset,
-            AttackConfig(**{name: flags[name] for name in names}),
+            with_batch_size(directory, AttackConfig(**{name: flags[name] for name in names})),
             chosen.positions,
             flags["shard_size"],
         )
@@ -140,14 +144,21 @@ class Shards:
             progress=progress,
         )
         # First, so that no shard lacks them.
-        notes = {"seconds": time.perf_counter() - start}
+        size = batch_in_use(self.classifier, self.config).size
+        notes = {"seconds": time.perf_counter() - start, "batch_size": size}
         write_json(self.directory / _NOTES.format(shard), notes)
         self.writer.write_shard(shard, examples._asdict())
 
     def seconds(self) -> float:
         """How long all shards took, added up, whoever made them."""
-        paths = self.directory.glob(_NOTES.format("*"))
-        return sum(read_json(path)["seconds"] for path in paths)
+        return sum(notes["seconds"] for notes in self._notes())
+
+    def batch_size(self) -> int:
+        """The smallest number of images in work that a shard came down to."""
+        return min(int(notes["batch_size"]) for notes in self._notes())
+
+    def _notes(self) -> list[dict[str, Any]]:
+        return [read_json(path) for path in self.directory.glob(_NOTES.format("*"))]
 
     def any_made(self) -> bool:
         """Whether there is a shard."""
@@ -183,11 +194,17 @@ def make_in_turn(shards: Shards, numbers: Sequence[int], progress: Callable[[int
             progress(done)
 
 
-def save_choice(directory: Path, chosen: Chosen) -> None:
-    """Writes which images are attacked, for the runs and processes that follow."""
+def with_batch_size(directory: Path, config: AttackConfig) -> AttackConfig:
+    """The attack with the batch size that the set was begun with."""
+    with np.load(directory / _CHOICE) as arrays:
+        return dataclasses.replace(config, batch_size=int(arrays["batch_size"]))
+
+
+def save_choice(directory: Path, chosen: Chosen, batch_size: int) -> None:
+    """Writes which images are attacked, how many at a time, for the processes that follow."""
     candidates = [] if chosen.candidates is None else [chosen.candidates]
     with atomic_path(directory / _CHOICE) as temporary, temporary.open("wb") as file:
-        np.savez(file, positions=chosen.positions, candidates=candidates)
+        np.savez(file, positions=chosen.positions, candidates=candidates, batch_size=batch_size)
 
 
 def saved_choice(directory: Path) -> Chosen | None:
