@@ -44,7 +44,7 @@ def test_links(tmp_path: Path) -> None:
 def test_more_than_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(4_000_000))
-    monkeypatch.setattr(archives, "_memory", lambda: 3_000_000)
+    monkeypatch.setattr(archives, "machine_memory", lambda: 3_000_000)
     message = r"a\.zip holds 0 GB, more than this machine's memory, 0 GB, in a file of 0\.0 MB"
     with (
         zipfile.ZipFile(tmp_path / "a.zip") as archive,

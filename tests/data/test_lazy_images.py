@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests.data.test_tfds_reader import write_dataset
-from tfblindspots.artifacts import fingerprint_arrays
+from tfblindspots.artifacts import archives, fingerprint_arrays
 from tfblindspots.data import (
     ImageDataset,
     LazyImages,
@@ -185,6 +186,18 @@ def test_other_archives_stay_in_memory(tmp_path: Path, lazily: Load) -> None:
         assert isinstance(lazily(str(tmp_path / name), "test").images, np.ndarray)
 
 
+def test_an_archive_larger_than_the_memory(
+    tmp_path: Path, lazily: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "machine_memory", lambda: 1000)
+    path = _npz(tmp_path)
+    assert lazily(path, "train").images[13].shape == (8, 9, 3)
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **arrays)
+    with pytest.raises(InputError, match=r"mine\.npz holds 0 GB, more than this machine's memory"):
+        lazily(path, "train")
+
+
 def test_the_threshold_is_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _folder(tmp_path / "pets")
     size = 14 * 16 * 16 * 3 * 4
@@ -253,6 +266,24 @@ def test_a_cache_is_of_these_files_and_settings(
     assert not passes(image_size=(16, 16))
     photo.rename(photo.with_name("01.png"))
     assert passes(image_size=(16, 16))
+
+
+def test_memory_is_that_of_a_batch(tmp_path: Path, lazily: Load) -> None:
+    count, side = 200, 48
+    images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+    np.savez(tmp_path / "many.npz", images=images, labels=np.zeros(count, int))
+    del images
+    tracemalloc.start()
+    found = lazily(str(tmp_path / "many.npz"), "test").images
+    kept = tracemalloc.get_traced_memory()[0]
+    for batch in found.batches(5):
+        assert len(batch) == 5
+    del batch
+    left, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.nbytes == count * side * side * 3 * 4
+    assert peak < 0.5 * found.nbytes  # a few threads read a few images ahead
+    assert left - kept < 0.01 * found.nbytes
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "other", "directory"])
@@ -343,6 +374,9 @@ def test_what_is_damaged_at_first_is_refused(tmp_path: Path, lazily: Load) -> No
         shard.write_bytes(damaged)
         with pytest.raises(InputError, match=message):
             lazily(directory, "train", image_size=(16, 16))
+    shard.unlink()
+    with pytest.raises(InputError, match=message):
+        lazily(directory, "train", image_size=(16, 16))
     path = Path(_npz(tmp_path))
     content = path.read_bytes()
     path.write_bytes(content[:1000] + b"?" + content[1001:])

@@ -1,6 +1,6 @@
 """What every result on disk shares: manifests, fingerprints, files that are complete or absent."""
 
-from tfblindspots.artifacts.archives import check_archive, leaves_folder
+from tfblindspots.artifacts.archives import check_archive, leaves_folder, machine_memory
 from tfblindspots.artifacts.files import (
     Fingerprint,
     atomic_path,
@@ -27,6 +27,7 @@ __all__ = [
     "fingerprint_arrays",
     "fingerprint_path",
     "leaves_folder",
+    "machine_memory",
     "prepare_output_directory",
     "read_json",
     "read_manifest",

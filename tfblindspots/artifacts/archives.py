@@ -8,12 +8,15 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tfblindspots.errors import InputError
 
 
-def check_archive(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> None:
+def check_archive(
+    archive: zipfile.ZipFile, path: str | os.PathLike[str], *, in_parts: bool = False
+) -> None:
     """Refuses an archive that would leave its folder, or fill the memory, when it is unpacked.
 
     Args:
       archive: open for reading.
       path: where it lies, for messages.
+      in_parts: members that are not compressed are read in parts, and may be of any size.
 
     Raises:
       InputError: a member's name leads out of the folder, a member is a link, or all of them
@@ -30,7 +33,12 @@ def check_archive(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> Non
                 f"{path} has a member {member.filename!r}, which is a link; expected files. Do not "
                 "use this file."
             )
-    size, memory = sum(member.file_size for member in archive.infolist()), _memory()
+    counted = (
+        member
+        for member in archive.infolist()
+        if not (in_parts and member.compress_type == zipfile.ZIP_STORED)
+    )
+    size, memory = sum(member.file_size for member in counted), machine_memory()
     if memory is not None and size > memory:
         raise InputError(
             f"{path} holds {size / 1e9:,.0f} GB, more than this machine's memory, "
@@ -47,8 +55,8 @@ def leaves_folder(name: str) -> bool:
     )
 
 
-def _memory() -> int | None:
-    """Bytes; None where the system does not say."""
+def machine_memory() -> int | None:
+    """Bytes of this machine's memory; None where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,11 +1,11 @@
 """Images that are read when they are needed: what stands for an array that would not fit."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from tfblindspots.artifacts import machine_memory
 from tfblindspots.errors import InputError
 
 # Bytes of images that are read, hashed or predicted at a time where nothing else says how many.
@@ -110,8 +110,8 @@ def in_memory(images: Images, purpose: str) -> np.ndarray:
     """
     if not isinstance(images, LazyImages):
         return images
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if images.nbytes > _LARGEST_PART * memory:
+    memory = machine_memory()
+    if memory is not None and images.nbytes > _LARGEST_PART * memory:
         raise InputError(
             f"{purpose} needs all {len(images):,} images in memory, {images.nbytes / 1e9:.1f} GB "
             f"of this machine's {memory / 1e9:.1f} GB; expected at most half of it. Take a part of "

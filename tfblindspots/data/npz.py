@@ -130,7 +130,7 @@ def _open(path: Path, stack: contextlib.ExitStack) -> np.lib.npyio.NpzFile:
         raise InputError(f"{path} holds a single array; expected a .npz file of np.savez.")
     stack.enter_context(archive)
     assert archive.zip is not None, "it was opened just now"
-    check_archive(archive.zip, path)
+    check_archive(archive.zip, path, in_parts=True)
     return archive
 
 

@@ -17,7 +17,7 @@ from tfblindspots.data.feature_classes import check_feature_classes
 from tfblindspots.data.framing import Framing
 from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import resolve_split
-from tfblindspots.data.survey import Survey, first_shape, is_large, survey
+from tfblindspots.data.survey import Survey, is_large, survey
 from tfblindspots.data.tfrecords import TFRecords, find_records
 from tfblindspots.errors import InputError, first_line
 
@@ -98,7 +98,7 @@ def _read(
     parts = resolve_split(name, split, builder.info.splits)
     indices = np.concatenate([positions for _, positions in parts])
     images: Images
-    found = _survey(builder, name, parts, framing, progress)
+    found = _survey(builder, name, split, parts, framing, progress)
     if found is not None:
         images, labels, fingerprint = found.images, found.labels, found.fingerprint
     else:
@@ -141,6 +141,7 @@ def _damaged(builder: tfds.core.DatasetBuilder, used: set[str], error: Exception
 def _survey(
     builder: tfds.core.DatasetBuilder,
     name: str,
+    split: str,
     parts: list[tuple[str, np.ndarray]],
     framing: Framing | None,
     progress: bool,
@@ -149,23 +150,22 @@ def _survey(
     infos = builder.info.splits
     count = sum(len(positions) for _, positions in parts)
     shape = builder.info.features["image"].shape
+    if None in shape:
+        shape = next(_batches(builder, split, [])).shape[1:]
     if framing is not None:
         shape = (*framing.image_size, shape[-1])
-    if None not in shape and not is_large(count, shape):
+    if not is_large(count, shape):
         return None
-    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+    # Of other formats, and on a remote file system, the files are left to TensorFlow.
+    local = os.path.isdir(builder.data_path)  # noqa: PTH112 - a Path would change gs://
+    if not local or builder.info.file_format != tfds.core.FileFormat.TFRECORD:
         return None
-    used = list(dict.fromkeys(split for split, _ in parts))
-    files = [str(path) for split in used for path in infos[split].filepaths]
-    # On a remote file system the files are left to TensorFlow.
-    if not all(map(os.path.isfile, files)):
-        return None
-    firsts = np.cumsum([0, *(infos[split].num_examples for split in used)])
-    chosen = np.concatenate([firsts[used.index(split)] + positions for split, positions in parts])
-    counts = [length for split in used for length in infos[split].shard_lengths]
+    used = list(dict.fromkeys(part for part, _ in parts))
+    files = [str(path) for part in used for path in infos[part].filepaths]
+    firsts = np.cumsum([0, *(infos[part].num_examples for part in used)])
+    chosen = np.concatenate([firsts[used.index(part)] + positions for part, positions in parts])
+    counts = [length for part in used for length in infos[part].shard_lengths]
     source = TFRecords(files, counts, chosen, builder.info.features)
-    if not is_large(count, first_shape(name, source, framing)):
-        return None
     key = key_of_files([*files, str(builder.data_path / "features.json")], framing, chosen)
     return survey(name, source, framing, key, progress=progress)
 

@@ -124,7 +124,7 @@ def _measure(
     if "image_shape" in manifest:
         split, image_size = flags["split"], classifier.image_shape[:2]
     try:
-        dataset = load_dataset(name, split, data_dir, image_size=image_size)
+        dataset = load_dataset(name, split, data_dir, image_size=image_size, progress=progress)
     except InputError as error:
         logging.warning("Model %s is listed but not attacked: %s", classifier.name, error)
         return None
