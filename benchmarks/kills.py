@@ -17,6 +17,7 @@ does from its first flag on is what the script does.
 
 import argparse
 import json
+import math
 import os
 import random
 import runpy
@@ -200,7 +201,14 @@ def kill_repeatedly(
             time.sleep(draw.uniform(0, 0.003))
         else:
             moment = time.monotonic() + draw.uniform(0, expected.first + ahead * expected.each)
-            _wait(process, lambda moment=moment: time.monotonic() > moment)  # type: ignore[misc]
+            most = min(before + 1 + int(ahead), total - 1) if total else math.inf
+            _wait(
+                process,
+                # Never so late that a faster turn than the undisturbed one is done before.
+                lambda moment=moment, most=most, before=before: (  # type: ignore[misc]
+                    time.monotonic() > moment or before < most <= len(_shards(directory))
+                ),
+            )
         if not process.kill():
             # It was done before: once more from the start.
             problems += _ends(directory, expected.directory)
@@ -343,14 +351,15 @@ def _row(name: str, result: dict[str, Any]) -> str:
     lost = result.get("lost")
     again = f"{sum(lost)} of {len(lost)}, at most {max(lost, default=0)} at once" if lost else "–"
     verdict = "none" if not result["problems"] else "; ".join(result["problems"][:3])
-    return f"| {name} | {result['kills']} | {result['in_writing']} | {again} | {verdict} |"
+    count = f"{result['kills']} | {result.get('runs', '–')}"
+    return f"| {name} | {count} | {result['in_writing']} | {again} | {verdict} |"
 
 
 def _markdown(results: dict[str, Any]) -> str:
     lines = [
-        "| killed | kills | in the middle of a write | shards lost | differences, files "
-        "half-written or left behind |",
-        "| --- | --- | --- | --- | --- |",
+        "| killed | kills | results completed | in the middle of a write | shards lost | "
+        "differences, files half-written or left behind |",
+        "| --- | --- | --- | --- | --- | --- |",
         *(_row(name, result) for name, result in results.items()),
     ]
     return "\n".join(lines) + "\n"
