@@ -104,7 +104,7 @@ class _Process:
             raise InputError(
                 f"the process of {self._device} has ended by itself (exit status "
                 f"{status}); out of memory, perhaps: take a smaller --batch_size or fewer "
-                f"--devices. Its last words: {last_line(self._stderr.read())}"
+                f"--devices. Last words: {last_line(self._stderr.read())}"
             ) from None
         if isinstance(said, BaseException):
             raise said
