@@ -93,3 +93,13 @@ first = tf.random.normal([4]).numpy()  # an error without seeds
 runtime.make_deterministic(seed=3)
 assert (tf.random.normal([4]).numpy() == first).all()
 """
+
+
+@pytest.mark.parametrize(("device", "seen"), [("GPU:1", [1]), ("GPU:0", [0]), ("CPU:1", [])])
+def test_a_process_sees_one_device(
+    device: str, seen: list[int], two_gpus: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visible: list[object] = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *given: visible.append(given))
+    runtime.see_only(device)
+    assert visible == [([two_gpus[number] for number in seen], "GPU")]

@@ -34,7 +34,7 @@ _WORKER = "tfblindspots.experiments.beam_worker"
 # its FnApiRunner is what that falls back to.
 _HERE = ("", "directrunner", "direct", "fnapirunner")
 _LOOK_EVERY = 0.2  # seconds
-_CLOSING = 5.0  # seconds
+_CLOSING = 1.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
