@@ -48,6 +48,16 @@ def test_gpus_by_name(two_gpus: list[object]) -> None:
         runtime.use_devices(["GPU:2"])
 
 
+@pytest.mark.parametrize(("device", "seen"), [("GPU:1", [1]), ("GPU:0", [0]), ("CPU:1", [])])
+def test_a_process_sees_one_device(
+    device: str, seen: list[int], two_gpus: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visible: list[object] = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *given: visible.append(given))
+    runtime.see_only(device)
+    assert visible == [([two_gpus[number] for number in seen], "GPU")]
+
+
 def test_all_devices_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
     assert runtime.use_devices(["all"]) == ("CPU:0",)

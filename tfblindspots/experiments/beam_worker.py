@@ -1,4 +1,4 @@
-"""A worker process of Beam's on this machine, started by ``beam_engine`` with the leash's address.
+"""A worker process of Beam's on this machine, started by ``on_beam`` with the leash's address.
 
 Beam's own worker would outlive a process that is killed.
 """

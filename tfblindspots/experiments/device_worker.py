@@ -1,4 +1,4 @@
-"""A process that makes shards on one device, started by ``device_engine``.
+"""A process that makes shards on one device, started by ``on_devices``.
 
 It reads from a connection, whose file descriptor is its argument: a ``Work``, the device, then the
 numbers of shards, each when the one before is made. It writes there the number of images of the

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.device_engine import DeviceEngine
+from tfblindspots.experiments.on_devices import DeviceEngine
 from tfblindspots.experiments.shards import Engine
 from tfblindspots.experiments.workers import Inputs
 
@@ -32,7 +32,7 @@ def beam_engine(inputs: Inputs, options: Sequence[str] = ()) -> Engine:
     # Beam warns that it lacks clients of BigQuery.
     logging.disable(logging.WARNING)
     try:
-        from tfblindspots.experiments.beam_engine import BeamEngine
+        from tfblindspots.experiments.on_beam import BeamEngine
     finally:
         logging.disable(logging.NOTSET)
     return BeamEngine(inputs, tuple(options))

@@ -1,32 +1,37 @@
-"""Ties processes that a library starts for this one to it: none outlives the other unseen."""
+"""Ties processes that a library starts for this one to it, so that none outlives it."""
 
+import contextlib
 import os
+import re
 import shlex
 import signal
+import socket
 import sys
 import tempfile
 import threading
-from multiprocessing.connection import Client, Connection, Listener, wait
 from pathlib import Path
 from types import TracebackType
 
 _LOG = "log.txt"
+# I0000 00:00:1795298884.407886 ...
+_LOGGED = re.compile(r"[IWEF]\d{4} |WARNING: All log messages").match
+_HOLDERS = 4096  # at most
 
 
 class Leash:
     """Ends the processes that hold it, at once, when its block or this process ends, however.
 
-    A process takes hold of it with ``hold``. Its connection breaks when either of the two ends.
+    A process takes hold of it with ``hold``: a connection, which breaks when this one ends.
     """
 
     def __enter__(self) -> "Leash":
         """Processes can take hold."""
         # Here rather than in the working directory: a socket's path may have 107 characters.
         self._directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._listener = Listener(str(Path(self._directory.name) / "socket"), "AF_UNIX")
-        self._held: list[Connection] = []
-        self._ended = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(self._path))
+        # Connections that nobody accepts break too.
+        self._socket.listen(_HOLDERS)
         return self
 
     def __exit__(
@@ -36,10 +41,7 @@ class Leash:
         traceback: TracebackType | None,
     ) -> None:
         """Those that hold it end."""
-        self._ended = True
-        self._listener.close()
-        for connection in self._held:
-            connection.close()
+        self._socket.close()
         self._directory.cleanup()
 
     def command(self, module: str) -> str:
@@ -47,12 +49,8 @@ class Leash:
 
         The shell becomes that process, and what it writes on stderr goes into a file.
         """
-        words = [sys.executable, "-m", module, str(self._listener.address)]
+        words = [sys.executable, "-m", module, str(self._path)]
         return f"exec {shlex.join(words)} 2>> {shlex.quote(str(self._log))}"
-
-    def lost(self) -> bool:
-        """Whether a process that held it has ended."""
-        return bool(wait(list(self._held), timeout=0))
 
     def last_words(self) -> str:
         """The last line that these processes wrote on stderr."""
@@ -62,15 +60,9 @@ class Leash:
     def _log(self) -> Path:
         return Path(self._directory.name) / _LOG
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection = self._listener.accept()
-            except OSError:
-                return  # It was closed.
-            self._held.append(connection)
-            if self._ended:
-                connection.close()
+    @property
+    def _path(self) -> Path:
+        return Path(self._directory.name) / "socket"
 
 
 def hold(address: str) -> None:
@@ -82,10 +74,12 @@ def hold(address: str) -> None:
       address: what ``Leash.command`` gave to this process.
     """
     ignore_signals()
-    connection = Client(address, "AF_UNIX")
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address)
 
     def watch() -> None:
-        wait([connection])
+        with contextlib.suppress(ConnectionError):
+            connection.recv(1)
         os._exit(0)  # It did what it was to do.
 
     threading.Thread(target=watch, daemon=True).start()
@@ -98,6 +92,6 @@ def ignore_signals() -> None:
 
 
 def last_line(written: bytes) -> str:
-    """The last line that says anything."""
+    """The last line that says anything, what TensorFlow's C++ parts say of devices left out."""
     lines = written.decode(errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "none")
+    return next((line for line in reversed(lines) if line.strip() and not _LOGGED(line)), "none")

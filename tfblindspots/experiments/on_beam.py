@@ -34,7 +34,7 @@ _WORKER = "tfblindspots.experiments.beam_worker"
 # its FnApiRunner is what that falls back to.
 _HERE = ("", "directrunner", "direct", "fnapirunner")
 _LOOK_EVERY = 0.2  # seconds
-_CLOSING = 5.0  # seconds
+_CLOSING = 1.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,23 +153,21 @@ class BeamEngine:
         mark = StopMark(shards.directory)
         mark.clear()
         work = Work.of(shards, self.inputs)
-        total = sum(map(shards.size, numbers))
         with contextlib.ExitStack() as last, finish_first() as request:
             last.callback(mark.clear)
             if self._here:
                 last.enter_context(_quiet())
+            lost = last.enter_context(_lost_workers())
             with Leash() as leash:
                 job = _Job(self._pipeline(work, numbers, leash))
                 last.callback(job.join)
                 try:
                     while job.running():
-                        done = _done(shards, numbers)
-                        progress(done)
+                        progress(_done(shards, numbers))
                         if request.asked and not mark.is_set():
                             mark.set()
-                        # At the end of all work they are to.
-                        if leash.lost() and done < total and not mark.is_set():
-                            raise _worker_lost(leash)
+                        if lost:
+                            raise _worker_lost(lost[0], leash)
                     job.check()
                 finally:
                     job.cancel()
@@ -279,10 +277,10 @@ def _done(shards: Shards, numbers: Sequence[int]) -> int:
     return sum(shards.size(number) for number in numbers if number not in missing)
 
 
-def _worker_lost(leash: Leash) -> InputError:
+def _worker_lost(how: BaseException | None, leash: Leash) -> InputError:
     return InputError(
-        "a worker process of Beam's has ended by itself; out of memory, perhaps: take fewer "
-        "(--beam_options=direct_num_workers=1) or a smaller --batch_size. Its last words: "
+        f"a worker of Beam's has ended by itself ({how}); out of memory, perhaps: take fewer "
+        "(--beam_options=direct_num_workers=1) or a smaller --batch_size. Last words: "
         f"{leash.last_words()}"
     )
 
@@ -300,14 +298,31 @@ def _require_all(shards: Shards, numbers: Sequence[int]) -> None:
 def _quiet() -> Iterator[None]:
     """Beam tells much, and of an error in a worker the same several times."""
     logger = logging.getLogger("apache_beam")
-    before, hook = logger.level, threading.excepthook
+    before = logger.level
     logger.setLevel(logging.CRITICAL)
-    # The thread that waits for a worker, which ``Leash.lost`` tells of.
-    threading.excepthook = lambda args: (
-        None if args.thread is not None and args.thread.name == "run_worker" else hook(args)
-    )
     try:
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _lost_workers() -> Iterator[list[BaseException | None]]:
+    """Gives what is raised where Beam waits for a worker of this machine that ended by itself.
+
+    Beam does not look at that, and would wait for the worker's results forever.
+    """
+    lost = []
+    hook = threading.excepthook
+
+    def look(args: threading.ExceptHookArgs) -> None:
+        if args.thread is not None and args.thread.name == "run_worker":
+            lost.append(args.exc_value)
+        else:
+            hook(args)
+
+    threading.excepthook = look
+    try:
+        yield lost
+    finally:
         threading.excepthook = hook

@@ -1,5 +1,6 @@
 """Makes shards on several devices: one process a device, each taking the next missing shard."""
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
+from typing import Any
 
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.leash import last_line
@@ -46,10 +48,10 @@ class DeviceEngine:
         processes: list[_Process] = []
         try:
             with finish_first() as request:
-                processes += [_Process(work, name) for name in self.devices[: len(numbers)]]
+                for device in self.devices[: len(numbers)]:
+                    processes.append(_Process(work, device))
+                    processes[-1].begin(left.pop(0))
                 done = 0
-                for process in processes:
-                    process.begin(left.pop(0))
                 while busy := {process.pipe: process for process in processes if process.busy}:
                     for pipe in wait(list(busy), timeout=_LOOK_EVERY):
                         process = busy[pipe]  # type: ignore[index] # only those were asked for
@@ -83,12 +85,17 @@ class _Process:
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
-        self.pipe.send((work, device))
+        self._send((work, device))
 
     def begin(self, shard: int) -> None:
         """Has it make a shard."""
         self.busy, self._shard = True, shard
-        self.pipe.send(shard)
+        self._send(shard)
+
+    def _send(self, what: Any) -> None:
+        # ``read`` tells of a process that has ended.
+        with contextlib.suppress(OSError):
+            self.pipe.send(what)
 
     def read(self) -> int | None:
         """Reads what it says; the number of its shard when that is made.
@@ -104,7 +111,7 @@ class _Process:
             raise InputError(
                 f"the process of {self._device} has ended by itself (exit status "
                 f"{status}); out of memory, perhaps: take a smaller --batch_size or fewer "
-                f"--devices. Its last words: {last_line(self._stderr.read())}"
+                f"--devices. Last words: {last_line(self._stderr.read())}"
             ) from None
         if isinstance(said, BaseException):
             raise said
