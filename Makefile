@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup reproduce test lint docs benchmark zoo clean
+.PHONY: setup reproduce test lint docs benchmark long_runs zoo clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,13 @@ benchmark: setup
 	$(BIN)/python -m benchmarks.minimum_distortion --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.adversarial_sets --undefok=model,imagenet_weights --output_dir=results/benchmark $(BENCHMARK_FLAGS)
 	$(BIN)/python -m benchmarks.scaling --undefok=model --output_dir=results/benchmark $(BENCHMARK_FLAGS)
+
+# What long runs survive and cost, on MNIST: some 25 minutes on 2 cores on which nothing else runs.
+long_runs: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[beam]'
+	$(BIN)/python -m benchmarks.kills --kills=50 --train_kills=10 --write_kills=200 --dataset=mnist --num_examples=10000 --output_dir=results/kills
+	$(BIN)/python -m benchmarks.long_runs --output_dir=results/long_runs
+	$(BIN)/python -m benchmarks.engines --output_dir=results/long_runs
 
 zoo: setup
 	$(BIN)/python scripts/index_models.py --saved_models=saved_models
