@@ -17,9 +17,9 @@ Example:
 import functools
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,10 @@ def _engines(model: str, dataset: Callable[[], ImageDataset]) -> list[dict[str, 
 
 def _devices(model: str, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Images a second of one process with two logical devices, in turn or a thread for each."""
-    classifiers = [load_classifier(model) for _ in _DEVICES]
+    classifiers = []
+    for device in _DEVICES:
+        with tf.device(device):  # Variables on it, which XLA insists on.
+            classifiers.append(load_classifier(model))
     halves = np.array_split(np.arange(len(labels)), len(_DEVICES))
 
     def attack(classifier: Classifier, rows: np.ndarray, device: str) -> None:
@@ -134,14 +137,8 @@ def _devices(model: str, images: np.ndarray, labels: np.ndarray) -> dict[str, fl
             )
 
     def in_threads() -> None:
-        threads = [
-            threading.Thread(target=attack, args=parts)
-            for parts in zip(classifiers, halves, _DEVICES, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(_DEVICES)) as pool:
+            list(pool.map(attack, classifiers, halves, _DEVICES))
 
     def alone() -> None:
         for rows in halves:
