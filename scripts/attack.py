@@ -213,12 +213,15 @@ def engine_from_flags() -> "Engine":
 
 def make_part(run: "AttackRun", numbers: range, engine: "Engine") -> None:
     """Makes what ``--shard_range`` names, and says what is left to do."""
+    from tfblindspots.artifacts import MANIFEST
     from tfblindspots.experiments import as_ranges
 
     missing = run.make_part(numbers, engine)
     print(f"files {numbers.start}:{numbers.stop} of the set are in {FLAGS.output_dir}")
     if missing:
         print(f"missing there: {as_ranges(missing)}")
+    elif (run.directory / MANIFEST).exists():
+        print("the set is complete")
     else:
         print("none is missing there: complete it, with --finish instead of --shard_range")
 

@@ -1,5 +1,8 @@
 """An output directory belongs to one job; its reruns finish, skip, or are refused."""
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from tfblindspots import runtime
 from tfblindspots.artifacts import MANIFEST, build_manifest, read_json, write_json
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.jobs import CLAIM, Job, Stopwatch
+from tfblindspots.experiments.locking import LOCK
 
 FLAGS = {"target": "random", "seed": 0, "models": ("a", "b")}
 INPUTS = {"model": {"name": "fc10-1", "fingerprint": "f00d"}}
@@ -152,3 +156,34 @@ def test_other_files_are_refused_and_kept(tmp_path: Path) -> None:
     ):
         pytest.fail("the directory is not empty")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_parts_that_begin_together_agree_on_the_settings(tmp_path: Path) -> None:
+    """Another process is about to claim the directory when this one has looked at it."""
+    job, other = make_job(tmp_path), make_job(tmp_path, seed=1)
+    code = (
+        "import fcntl, sys\n"
+        f"file = open({str(tmp_path / LOCK)!r}, 'ab')\n"
+        "fcntl.lockf(file, fcntl.LOCK_EX, 1, 1 << 62)\n"
+        "print('locked', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+
+        def claimed() -> None:
+            other.note({})
+            process.kill()
+
+        timer = threading.Timer(0.3, claimed)
+        timer.start()
+        with (
+            pytest.raises(InputError, match="--seed=1 there, 0 here"),
+            job.claim(["part-*"], shards=range(3, 4)),
+        ):
+            pytest.fail("the directory is another job's")
+        timer.join()
+    assert read_json(tmp_path / CLAIM)["flags"]["seed"] == 1

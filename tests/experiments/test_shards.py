@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfblindspots.artifacts import read_json
+from tfblindspots.artifacts import read_json, write_json
 from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments import AttackRun, as_ranges, refuse_missing
 from tfblindspots.experiments.attack import QUALITY_CARD
-from tfblindspots.experiments.jobs import CLAIM
+from tfblindspots.experiments.jobs import CLAIM, Job
 from tfblindspots.experiments.locking import LOCK
 from tfblindspots.experiments.shards import Shards, default_shard_size
 from tfblindspots.models import Classifier
@@ -100,6 +100,7 @@ def test_sigterm_ends_the_run_after_the_shard_in_work(
         "adversarial_set-test.tfrecord-00000-of-00004",
         "adversarial_set-test.tfrecord-00001-of-00004",
     ]
+    assert (run.directory / ".shard-1.json").exists()
     run.complete()
     assert len(calls) == 4
     assert contents(run.directory) == expected
@@ -149,6 +150,89 @@ def test_other_processes_are_given_the_same_images_and_model(
         Shards.under_way(
             run.directory, dataclasses.replace(classifier, name="other", fingerprint="0"), test_set
         )
+
+
+def test_shards_of_other_settings_are_refused_at_the_end(run: AttackRun, tmp_path: Path) -> None:
+    """Directories copied together, hidden files included, in either order."""
+    config = dataclasses.replace(run.config, seed=1)
+    other = dataclasses.replace(run, directory=tmp_path / "other", config=config)
+    other.make_part(range(1))
+    run.make_part(range(1, 4))
+    name = "adversarial_set-test.tfrecord-00000-of-00004"
+    for copied in (name, ".shard-0.json"):
+        (other.directory / copied).rename(run.directory / copied)
+    with pytest.raises(InputError, match=f"{name} is of an attack with other settings, its notes"):
+        run.complete(refuse_missing)
+    assert not (run.directory / "manifest.json").exists()
+    (run.directory / ".shard-0.json").unlink()
+    with pytest.raises(
+        InputError, match=rf"{name} has no notes beside it \(\.shard-0\.json\) that"
+    ):
+        run.complete(refuse_missing)
+
+
+def test_shards_under_each_others_names_are_refused(run: AttackRun) -> None:
+    run.make_part(range(4))
+    shards = [f"adversarial_set-test.tfrecord-0000{number}-of-00004" for number in (0, 1)]
+    for first, second in (shards, [".shard-0.json", ".shard-1.json"]):
+        (run.directory / first).rename(run.directory / "kept")
+        (run.directory / second).rename(run.directory / first)
+        (run.directory / "kept").rename(run.directory / second)
+    with pytest.raises(InputError, match="holds shards under each other's names; delete them"):
+        run.complete(refuse_missing)
+
+
+def test_no_shard_lacks_its_notes(run: AttackRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the two, a run leaves notes without a shard."""
+
+    def killed(path: Path, value: object) -> None:
+        if path.name == ".shard-0.json":
+            raise KeyboardInterrupt
+        write_json(path, value)
+
+    monkeypatch.setattr("tfblindspots.experiments.shards.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.make_part(range(1))
+    assert not list(run.directory.glob("*.tfrecord-*"))
+
+
+def test_a_part_leaves_the_temporary_files_of_others_alone(run: AttackRun) -> None:
+    run.make_part(range(1))
+    theirs = run.directory / ".adversarial_set-test.tfrecord-00001-of-00004.0123abcd.tmp"
+    theirs.touch()
+    run.make_part(range(2, 3))
+    assert theirs.exists()
+    run.complete()
+    assert not theirs.exists()
+
+
+def test_a_killed_finish_hinders_nobody(run: AttackRun, expected: dict[str, bytes]) -> None:
+    """Before the manifest, and right after it."""
+    run.make_part(range(3))
+    (run.directory / QUALITY_CARD).touch()
+    (run.directory / ".choice.npz").write_bytes(b"copied in part")
+    assert run.make_part(range(3, 4)) == []
+    hidden = {path: path.read_bytes() for path in run.directory.glob(".[!l]*")}
+    run.complete()
+    for path, content in hidden.items():
+        path.write_bytes(content)
+    run.complete()
+    assert contents(run.directory) == expected
+
+
+def test_what_another_process_finishes_meanwhile_is_not_touched(
+    run: AttackRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.complete()
+    before = {path: path.read_bytes() for path in run.directory.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "finished", lambda self: None)  # when it was looked at
+        with pytest.raises(InputError, match="has just been finished by another process; run the"):
+            run.complete()
+    assert {path: path.read_bytes() for path in run.directory.iterdir()} == before
+    (run.directory / QUALITY_CARD).unlink()
+    with pytest.raises(InputError, match=f"but its file {QUALITY_CARD} is gone; delete the dir"):
+        run.complete()
 
 
 def test_a_drawn_sample_is_drawn_once(

@@ -1,7 +1,7 @@
 """Writes an adversarial set shard by shard, so that a run that is cut short can be finished."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ class AdversarialSetWriter:
         allowed = [".*"]
         if (self._directory / _LAYOUT).exists():
             self._require_same_layout()
-            allowed += [self._layout.shard_pattern, *METADATA_FILES]
+            # What was written last by a process that was killed before the manifest.
+            allowed += [self._layout.shard_pattern, *METADATA_FILES, "quality_card.md"]
         prepare_output_directory(directory, allowed, clean=clean)
 
     @property
@@ -102,13 +103,23 @@ class AdversarialSetWriter:
         """The positions ``first:last`` (a slice) of a shard's examples in the set."""
         return self._layout.shard_range(shard)
 
-    def write_shard(self, shard: int, examples: Mapping[str, np.ndarray]) -> None:
+    def shard_path(self, shard: int) -> Path:
+        """Where a shard is, or will be."""
+        return self._layout.shard_paths(self._directory)[shard]
+
+    def write_shard(
+        self,
+        shard: int,
+        examples: Mapping[str, np.ndarray],
+        written: Callable[[Path], object] = lambda path: None,
+    ) -> None:
         """Writes one shard. It appears under its name only when it is complete.
 
         Args:
           shard: its number.
           examples: for each of ``FIELDS`` an array of the examples at ``shard_range(shard)``:
             images float32 [N, H, W, C] in [0, 1] or uint8, text [N], and int64 or float32 [N].
+          written: called with the path of the complete file, before that has its name.
 
         Raises:
           InputError: the examples do not fit the schema.
@@ -120,12 +131,11 @@ class AdversarialSetWriter:
             write_json(self._directory / _LAYOUT, layout.to_manifest())
         # Stored in the schema's order, whatever order they come in.
         ordered = {field.name: examples[field.name] for field in FIELDS}
-        with (
-            atomic_path(layout.shard_paths(self._directory)[shard]) as temporary,
-            tf.io.TFRecordWriter(os.fspath(temporary)) as records,
-        ):
-            for record in serialize_examples(ordered):
-                records.write(record)
+        with atomic_path(self.shard_path(shard)) as temporary:
+            with tf.io.TFRecordWriter(os.fspath(temporary)) as records:
+                for record in serialize_examples(ordered):
+                    records.write(record)
+            written(temporary)
 
     def read_fields(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Some fields of the whole set, of which no shard is missing.
@@ -152,11 +162,14 @@ class AdversarialSetWriter:
                     ) from None
             raise
 
-    def finish(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def finish(
+        self, manifest: Mapping[str, Any], fingerprints: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Makes the directory a set: writes the metadata of TFDS and, last, the manifest.
 
         Args:
           manifest: what `build_manifest` returned for kind ``"adversarial_set"``.
+          fingerprints: SHA-256 of each shard by name, where they were just computed.
 
         Returns:
           The manifest as written: besides what was given ``image_shape``, ``class_names``,
@@ -187,7 +200,7 @@ class AdversarialSetWriter:
             **manifest,
             "schema": SCHEMA,
             **self._layout.to_manifest(),
-            "shards": {path.name: fingerprint_path(path) for path in shards},
+            "shards": dict(fingerprints or {path.name: fingerprint_path(path) for path in shards}),
             "files": {path.name: fingerprint_path(path) for path in others},
         }
         write_json(self._directory / MANIFEST, complete)

@@ -209,7 +209,12 @@ def define_amplification_flag(text: str) -> None:
 
 def define_output_flag(what: str) -> None:
     """``--output_dir``, the directory of ``what``."""
-    _define(flags.DEFINE_string, "output_dir", None, f"directory of {what}; new or empty")
+    _define(
+        flags.DEFINE_string,
+        "output_dir",
+        None,
+        f"directory of {what}: new, empty, or that of the same command, interrupted or not",
+    )
 
 
 def define_tensorboard_flag(what: str) -> None:

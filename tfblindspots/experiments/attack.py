@@ -1,5 +1,6 @@
 """E1: the minimum-distortion adversarial example of every image of a split, as a set on disk."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -21,12 +22,14 @@ from tfblindspots.attacks import AttackConfig, attacked, choose_batch_size
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments.choosing import Chosen, choose_images, warn_of_unanswered
-from tfblindspots.experiments.jobs import Job
+from tfblindspots.experiments.jobs import CLAIM, Job
+from tfblindspots.experiments.locking import locked
 from tfblindspots.experiments.shards import (
     Engine,
     Shards,
     attack_job,
     default_shard_size,
+    forget,
     make_in_turn,
     save_choice,
     saved_choice,
@@ -131,9 +134,10 @@ class AttackRun:
         job = self._job
         manifest = job.finished()
         if manifest is not None:
+            self._tidy()
             return manifest
         chosen = self._choose()
-        with job.claim(allowed=["*"]):
+        with job.claim(allowed=["*"], begin=lambda: self._keep(chosen)):
             # The last file before the manifest: an interruption in between leaves it.
             (self.directory / QUALITY_CARD).unlink(missing_ok=True)
             shards = self._shards(chosen, job)
@@ -142,7 +146,7 @@ class AttackRun:
                 return self._finish(job, shards, chosen.candidates)
             except BaseException:
                 if not shards.any_made():
-                    shards.forget()  # What fails at once leaves nothing.
+                    forget(self.directory)  # What fails at once leaves nothing.
                 raise
 
     def make_part(self, numbers: range, engine: Engine = make_in_turn) -> list[int]:
@@ -161,16 +165,14 @@ class AttackRun:
           Stopped: likewise.
         """
         job = self._job
-        if job.finished() is not None:
+        manifest = job.finished()
+        if manifest is not None:
+            self._require_shards(numbers, len(manifest["shards"]))
             return []
         chosen = self._choose()
         count = -(-len(chosen.positions) // job.flags["shard_size"])
-        if not 0 <= numbers.start < numbers.stop <= count:
-            raise InputError(
-                f"shards {numbers.start}:{numbers.stop} were asked for; the set has {count}, so "
-                f"expected a part of 0:{count}."
-            )
-        with job.claim(allowed=["*"], shards=numbers):
+        self._require_shards(numbers, count)
+        with job.claim(allowed=["*"], shards=numbers, begin=lambda: self._keep(chosen)):
             shards = self._shards(chosen, job)
             self._make(shards, numbers, engine)
             return shards.writer.missing_shards()
@@ -198,9 +200,27 @@ class AttackRun:
             sample=self.sample,
         )
 
-    def _shards(self, chosen: Chosen, job: Job) -> Shards:
+    def _keep(self, chosen: Chosen) -> None:
+        """Lets the runs and processes that follow attack the same images, as many at a time."""
         if saved_choice(self.directory) is None:
             save_choice(self.directory, chosen, choose_batch_size(self.classifier, self.config))
+
+    def _require_shards(self, numbers: range, count: int) -> None:
+        if not 0 <= numbers.start < numbers.stop <= count:
+            raise InputError(
+                f"shards {numbers.start}:{numbers.stop} were asked for; the set has {count}, so "
+                f"expected a part of 0:{count}."
+            )
+
+    def _tidy(self) -> None:
+        """Removes what a process that was killed right after the manifest has left."""
+        claim = self.directory / CLAIM
+        if claim.exists():
+            with contextlib.suppress(InputError), locked(self.directory):
+                forget(self.directory)
+                claim.unlink(missing_ok=True)
+
+    def _shards(self, chosen: Chosen, job: Job) -> Shards:
         return Shards(
             self.directory,
             self.classifier,
@@ -208,6 +228,7 @@ class AttackRun:
             with_batch_size(self.directory, self.config),
             chosen.positions,
             job.flags["shard_size"],
+            job.fingerprint,
         )
 
     def _make(self, shards: Shards, numbers: range, engine: Engine) -> None:
@@ -227,7 +248,13 @@ class AttackRun:
 
     def _finish(self, job: Job, shards: Shards, candidates: int | None) -> dict[str, Any]:
         """Checks what the shards hold, and makes the directory a set."""
-        found = shards.writer.read_fields(_SUMMARIZED)
+        found = shards.writer.read_fields((*_SUMMARIZED, "index"))
+        made = shards.check()
+        if not np.array_equal(found["index"], self.dataset.indices[shards.positions]):
+            raise InputError(
+                f"{self.directory} holds shards under each other's names; delete them, or copy "
+                "them again, and run the same command again."
+            )
         warn_of_unanswered(self.classifier, found)
         checked = np.flatnonzero(attacked(found))[:MODEL_SAMPLE]
         checks = check_model(
@@ -236,26 +263,25 @@ class AttackRun:
             found["label"][checked],
             found["target"][checked],
         )
-        seconds = shards.seconds()
         manifest = build_manifest(
             job.kind,
             flags=job.flags,
             seed=self.config.seed,
             inputs=job.inputs,
-            seconds=seconds,
+            seconds=made.seconds,
             dataset=self.dataset.name,
             split=self.dataset.split,
             model=self.classifier.description,
             attack=dataclasses.asdict(self.config),
-            batch_size=shards.batch_size(),
+            batch_size=min(made.batch_sizes),
             candidates=candidates,
-            summary=summarize_distortions(found, seconds),
+            summary=summarize_distortions(found, made.seconds),
             quality_card=make_quality_card(found, checks),
         )
         with atomic_path(self.directory / QUALITY_CARD) as temporary:
             temporary.write_text(quality_card_markdown(manifest), encoding="utf-8")
-        manifest = shards.writer.finish(manifest)
-        shards.forget()
+        manifest = shards.writer.finish(manifest, made.fingerprints)
+        forget(self.directory)
         return manifest
 
 

@@ -5,9 +5,10 @@ file beside its results says which settings and inputs they are of.
 """
 
 import contextlib
+import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ class Job:
 
         Args:
           manifest_in: where in the directory this kind of result keeps its manifest.
-          parts: names of files that belong to the result, besides the shards that a manifest names.
+          parts: names of files that belong to the result, besides those that a manifest names.
 
         Raises:
           InputError: the directory holds another kind of result, one of other settings, or one of
@@ -79,7 +80,7 @@ class Job:
             return None
         manifest = read_manifest(place, self.kind)
         self.require_same(manifest)
-        for name in (*parts, *manifest.get("shards", ())):
+        for name in (*parts, *manifest.get("shards", ()), *manifest.get("files", ())):
             if not (self.directory / name).exists():
                 raise InputError(
                     f"{self.called} {self.directory} held a finished result, but its file {name} "
@@ -89,7 +90,10 @@ class Job:
 
     @contextlib.contextmanager
     def claim(
-        self, allowed: Sequence[str] = (), shards: range | None = None
+        self,
+        allowed: Sequence[str] = (),
+        shards: range | None = None,
+        begin: Callable[[], object] = lambda: None,
     ) -> Iterator[dict[str, Any]]:
         """Makes the directory this job's until the block, which writes the result, has succeeded.
 
@@ -100,23 +104,26 @@ class Job:
           allowed: glob patterns of what an interrupted run of this job may have left there.
           shards: the block makes these shards only, and other processes may make others at the same
             time; the directory stays unfinished.
+          begin: called before the block, by one process at a time.
 
         Yields:
           Notes for the runs that follow after an interruption: a dictionary that ``note`` saves.
 
         Raises:
           InputError: the directory holds other files, or an unfinished job of other settings, or
-            another process has claimed it.
+            another process has claimed it, or finished it a moment ago.
         """
         existed = self.directory.exists()
         # Nothing there is touched before the lock is had.
         self._check(allowed, clean=False)
         try:
-            with locked(self.directory, shards, called=self.called):
-                notes = self._check(allowed, clean=shards is None)
-                if notes is None:
-                    notes = {}
-                    self.note(notes)
+            with locked(self.directory, shards, called=self.called) as lock:
+                with lock.alone():
+                    notes = self._check(allowed, clean=shards is None)
+                    if notes is None:
+                        notes = {}
+                        self.note(notes)
+                    begin()
                 try:
                     yield notes
                     if shards is None:
@@ -133,23 +140,41 @@ class Job:
 
     def _check(self, allowed: Sequence[str], clean: bool) -> dict[str, Any] | None:
         """The notes of an unfinished run of this job; None where the directory is empty."""
+        if (self.directory / MANIFEST).exists():
+            raise InputError(
+                f"{self.called} {self.directory} has just been finished by another process; run "
+                "the same command again to see the result."
+            )
         claim = self.directory / CLAIM
         record = read_json(claim) if claim.is_file() else None
         if record is not None:
             self.require_same(record)
         patterns = [LOCK] if record is None else [LOCK, CLAIM, *allowed]
-        prepare_output_directory(self.directory, patterns, what=self.called, clean=clean)
+        try:
+            prepare_output_directory(self.directory, patterns, what=self.called, clean=clean)
+        except InputError:
+            # Another process may have begun the job in between, or even ended it.
+            if record is None and (claim.is_file() or (self.directory / MANIFEST).exists()):
+                return self._check(allowed, clean)
+            raise
         return None if record is None else dict(record["notes"])
 
     def note(self, notes: Mapping[str, Any]) -> None:
         """Saves notes for the runs that follow should this one be interrupted."""
-        record = {
+        write_json(self.directory / CLAIM, {**self._record, "notes": dict(notes)})
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) of all that the result depends on."""
+        return hashlib.sha256(json.dumps(self._record, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        return {
             "flags": dict(self.flags),
             "deterministic": runtime.is_deterministic(),
             "inputs": dict(self.inputs),
-            "notes": dict(notes),
         }
-        write_json(self.directory / CLAIM, record)
 
     def require_same(self, found: Mapping[str, Any]) -> None:
         """Compares settings and inputs.

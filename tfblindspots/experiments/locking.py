@@ -5,20 +5,47 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from absl import logging
 
 from tfblindspots.errors import InputError
 
 LOCK = ".lock"
+# The byte that stands for what only one process at a time does, whichever shards it has locked.
+_DOOR = 1 << 62
 # What systems say of a file that another process has locked.
 _TAKEN = (errno.EACCES, errno.EAGAIN)
+
+
+class Lock:
+    """What a process has locked, of which it may ask for more."""
+
+    def __init__(self, file: IO[bytes] | None, whole: bool) -> None:
+        """``file`` is the open one with the lock; None where there is none."""
+        self._file = file
+        self._whole = whole
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until no other process that has locked shards is in such a block."""
+        if self._file is None or self._whole:
+            yield
+            return
+        import fcntl
+
+        # Not by another file: closing that would give up all locks of this process.
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _DOOR)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _DOOR)
 
 
 @contextlib.contextmanager
 def locked(
     directory: Path, shards: range | None = None, *, called: str = "output_dir"
-) -> Iterator[None]:
+) -> Iterator[Lock]:
     """Keeps other processes out of a directory, or of some shards of it, for the block.
 
     The lock is the system's, on bytes of a hidden file: byte n stands for shard n. It ends with the
@@ -30,13 +57,16 @@ def locked(
       shards: numbers of the shards, without a gap; None for all of the directory.
       called: how the user calls the directory, for the message.
 
+    Yields:
+      The lock.
+
     Raises:
       InputError: another process has locked it, or some of these shards.
     """
     try:
         import fcntl
     except ImportError:  # Windows
-        yield
+        yield Lock(None, shards is None)
         return
     start, length = (shards.start, len(shards)) if shards is not None else (0, 0)
     path = directory / LOCK
@@ -64,7 +94,7 @@ def locked(
                 directory,
                 error.strerror,
             )
-            yield
+            yield Lock(None, shards is None)
             return
         try:
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
@@ -73,7 +103,7 @@ def locked(
             pass
         file.close()  # It was removed between the two calls, by who had it locked.
     try:
-        yield
+        yield Lock(file, shards is None)
     finally:
         if shards is None:
             # From a disk that has become read-only nothing can be removed.

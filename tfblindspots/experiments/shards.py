@@ -8,20 +8,22 @@ import dataclasses
 import functools
 import math
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfblindspots.adversarial_sets import AdversarialSetWriter
-from tfblindspots.artifacts import atomic_path, read_json, write_json
+from tfblindspots.artifacts import atomic_path, fingerprint_path, read_json, write_json
 from tfblindspots.attacks import (
     AttackConfig,
     batch_in_use,
     find_adversarial_examples,
 )
 from tfblindspots.data import ImageDataset
+from tfblindspots.errors import InputError
 from tfblindspots.experiments.choosing import Chosen, class_names
 from tfblindspots.experiments.jobs import CLAIM, Job
 from tfblindspots.experiments.training import describe
@@ -34,6 +36,8 @@ LARGEST_SHARD = 5000
 _SHARD_BYTES = 256 << 20
 _CHOICE = ".choice.npz"
 _NOTES = ".shard-{}.json"
+# Of Beam's jobs that were killed.
+_MARKS = ".stop-*.json"
 
 
 def default_shard_size(image_shape: Sequence[int]) -> int:
@@ -72,6 +76,7 @@ class Shards:
       config: the attack.
       positions: of the images that are attacked in the dataset, int64 [N].
       shard_size: examples a shard.
+      job: fingerprint of the job, which tells shards of other settings.
     """
 
     directory: Path
@@ -80,6 +85,7 @@ class Shards:
     config: AttackConfig
     positions: np.ndarray
     shard_size: int
+    job: str
 
     @classmethod
     def under_way(cls, directory: Path, classifier: Classifier, dataset: ImageDataset) -> "Shards":
@@ -95,7 +101,8 @@ class Shards:
         """
         record = read_json(directory / CLAIM)
         flags = record["flags"]
-        attack_job(directory, classifier, dataset, flags).require_same(record)
+        job = attack_job(directory, classifier, dataset, flags)
+        job.require_same(record)
         names = [field.name for field in dataclasses.fields(AttackConfig)]
         chosen = saved_choice(directory)
         assert chosen is not None, "written before the first shard is asked for"
@@ -106,6 +113,7 @@ class Shards:
             with_batch_size(directory, AttackConfig(**{name: flags[name] for name in names})),
             chosen.positions,
             flags["shard_size"],
+            job.fingerprint,
         )
 
     @functools.cached_property
@@ -143,32 +151,63 @@ class Shards:
             indices=self.dataset.indices[part],
             progress=progress,
         )
-        # First, so that no shard lacks them.
-        size = batch_in_use(self.classifier, self.config).size
-        notes = {"seconds": time.perf_counter() - start, "batch_size": size}
-        write_json(self.directory / _NOTES.format(shard), notes)
-        self.writer.write_shard(shard, examples._asdict())
+        notes = {
+            "job": self.job,
+            "seconds": time.perf_counter() - start,
+            "batch_size": batch_in_use(self.classifier, self.config).size,
+        }
 
-    def seconds(self) -> float:
-        """How long all shards took, added up, whoever made them."""
-        return sum(notes["seconds"] for notes in self._notes())
+        def note(path: Path) -> None:
+            """Before the shard has its name, so that none lacks its notes."""
+            write_json(self._notes_path(shard), notes | {"sha256": fingerprint_path(path)})
 
-    def batch_size(self) -> int:
-        """The smallest number of images in work that a shard came down to."""
-        return min(int(notes["batch_size"]) for notes in self._notes())
+        self.writer.write_shard(shard, examples._asdict(), note)
 
-    def _notes(self) -> list[dict[str, Any]]:
-        return [read_json(path) for path in self.directory.glob(_NOTES.format("*"))]
+    def check(self) -> "Made":
+        """Finds out whether every shard is the one that this job made.
+
+        Raises:
+          InputError: one is not, or nothing tells.
+        """
+        made = Made({}, 0.0, [])
+        for shard in range(self.writer.num_shards):
+            path = self.writer.shard_path(shard)
+            try:
+                notes = read_json(self._notes_path(shard))
+                job, digest = notes["job"], notes["sha256"]
+                made = Made(
+                    made.fingerprints | {path.name: fingerprint_path(path)},
+                    made.seconds + notes["seconds"],
+                    [*made.batch_sizes, int(notes["batch_size"])],
+                )
+            except (InputError, KeyError, TypeError, ValueError):
+                raise InputError(
+                    f"{path} has no notes beside it ({self._notes_path(shard).name}) that say "
+                    "which attack it is of; copy these with it, or delete it and run the same "
+                    "command again, which makes it anew."
+                ) from None
+            if (job, digest) != (self.job, made.fingerprints[path.name]):
+                what = "is of an attack with other settings" if job != self.job else "was changed"
+                raise InputError(
+                    f"{path} {what}, its notes say; delete it, or copy it again where it came from "
+                    "elsewhere, and run the same command again."
+                )
+        return made
+
+    def _notes_path(self, shard: int) -> Path:
+        return self.directory / _NOTES.format(shard)
 
     def any_made(self) -> bool:
         """Whether there is a shard."""
         return any(self.directory.glob("[!.]*.tfrecord-*"))
 
-    def forget(self) -> None:
-        """Removes what only an unfinished set needs."""
-        for path in self.directory.glob(_NOTES.format("*")):
-            path.unlink()
-        (self.directory / _CHOICE).unlink(missing_ok=True)
+
+class Made(NamedTuple):
+    """What is known of the shards of a set, all of them there."""
+
+    fingerprints: dict[str, str]  # SHA-256 by name
+    seconds: float  # that all took, added up, whoever made them
+    batch_sizes: list[int]  # images in work at a time, of each
 
 
 # (shards, numbers of those to make, progress): makes them. ``progress`` is called with the number
@@ -208,12 +247,19 @@ def save_choice(directory: Path, chosen: Chosen, batch_size: int) -> None:
 
 
 def saved_choice(directory: Path) -> Chosen | None:
-    """What ``save_choice`` wrote; None where it has not."""
-    path = directory / _CHOICE
-    if not path.is_file():
+    """What ``save_choice`` wrote; None where it has not, or where that was damaged since."""
+    try:
+        with np.load(directory / _CHOICE) as arrays:
+            return Chosen(arrays["positions"], next(iter(arrays["candidates"].tolist()), None))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
-    with np.load(path) as arrays:
-        return Chosen(arrays["positions"], next(iter(arrays["candidates"].tolist()), None))
+
+
+def forget(directory: Path) -> None:
+    """Removes what only an unfinished set needs."""
+    for pattern in (_NOTES.format("*"), _CHOICE, _MARKS):
+        for path in directory.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _add(progress: Callable[[int], object], before: int, done: int) -> None:
