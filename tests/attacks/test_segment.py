@@ -21,7 +21,7 @@ def test_the_boundary_along_the_segment_is_met_and_never_crossed() -> None:
         return crossing**steepness - share**steepness
 
     result, spent = segment.tighten(
-        margins, original, crossing**steepness, found, tf.constant(segment.MORE)
+        margins, original, crossing**steepness, found, tf.constant(segment.MORE, tf.int64)
     )
     share = np.linalg.norm(result - original, axis=1) / np.linalg.norm(found - original, axis=1)
     assert len(calls) == spent.numpy().max()
@@ -44,8 +44,10 @@ def test_flat_margins_are_halved_and_the_others_left_alone() -> None:
         return tf.where(tf.range(3) < 2, flat, crossing - share)
 
     start = tf.constant([100.0, 100.0, 0.7])
-    result, spent = segment.tighten(margins, original, start, found, tf.constant(segment.MORE))
-    more = tf.constant(segment.MORE)
+    result, spent = segment.tighten(
+        margins, original, start, found, tf.constant(segment.MORE, tf.int64)
+    )
+    more = tf.constant(segment.MORE, tf.int64)
     alone, _ = segment.tighten(
         lambda points: 0.7 - points[:, 0], original[2:], start[2:], found[2:], more
     )
@@ -53,7 +55,7 @@ def test_flat_margins_are_halved_and_the_others_left_alone() -> None:
     excess = result[:, 0] / crossing - 1
     assert excess[0] < 0.01 and excess[2] < 0.004 and (excess.numpy() >= 0).all()
     assert spent[2] < spent[0] <= segment.EVALUATIONS + segment.MORE
-    fewer, spent = segment.tighten(margins, original, start, found, tf.constant(0))
+    fewer, spent = segment.tighten(margins, original, start, found, tf.constant(0, tf.int64))
     np.testing.assert_array_equal(spent, [segment.EVALUATIONS] * 3)
     assert (fewer[0] > result[0]).numpy().all()
 

@@ -15,9 +15,16 @@ REPOSITORY = Path(__file__).parents[2]
 PACKAGE = Path(tfblindspots.__file__).parent
 
 
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
 def run_script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(path), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    # Benchmarks set it for their process, which may be this one.
+    environment = {name: value for name, value in os.environ.items() if name != _LOG_LEVEL}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ FACES = [room for room in ROOMS if hasattr(importlib.import_module(room), "__all
 def test_the_rooms_with_a_face() -> None:
     assert set(ROOMS) - set(FACES) == {
         "tfblindspots.errors",
+        "tfblindspots.runtime",
         "tfblindspots.stopping",
         "tfblindspots.version",
     }

@@ -220,6 +220,11 @@ def make_in_turn(shards: Shards, numbers: Sequence[int], progress: Callable[[int
 
     When the system asks the process to end (SIGTERM), the one in work is made first.
 
+    Args:
+      shards: of the set.
+      numbers: of those to make.
+      progress: called with the number of images done so far.
+
     Raises:
       Stopped: the process was asked to end.
     """
