@@ -13,8 +13,6 @@ from tfblindspots.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = Path(tfblindspots.__file__).parent
-
-
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 

@@ -290,6 +290,11 @@ def refuse_missing(
 ) -> None:
     """The engine that makes nothing: it completes a set of which all shards are there.
 
+    Args:
+      shards: of the set.
+      numbers: of those that are missing.
+      progress: not called.
+
     Raises:
       InputError: some are not.
     """
