@@ -1,5 +1,6 @@
 """Whoever makes a set's shards, and whatever happens to them, the set is the same."""
 
+import errno
 import importlib.util
 import os
 import signal
@@ -8,7 +9,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,12 +17,15 @@ from tests.experiments.engine_runs import contents, inputs
 from tfblindspots import runtime
 from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset
-from tfblindspots.errors import InputError
+from tfblindspots.errors import InputError, OutputError
 from tfblindspots.experiments import AttackRun, Engine, beam_engine, device_engine
 from tfblindspots.experiments.device_worker import serve
 from tfblindspots.experiments.workers import Work
 from tfblindspots.models import Classifier
 from tfblindspots.stopping import Stopped, stop_on_sigterm
+
+if TYPE_CHECKING:
+    from tfblindspots.experiments.on_beam import StopMark
 
 SEARCH = "tfblindspots.experiments.shards.find_adversarial_examples"
 IN_THIS_PROCESS = ["direct_running_mode=in_memory", "--direct_num_workers=1"]
@@ -70,6 +74,17 @@ def at_shard_2(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], list[int]]:
 
 def shards_made(run: AttackRun) -> int:
     return len(list(run.directory.glob("[!.]*.tfrecord-*")))
+
+
+def marks(run: AttackRun) -> list[Path]:
+    return list(run.directory.glob(".stop*"))
+
+
+def mark_of(run: AttackRun, job: str) -> "StopMark":
+    # Beam takes seconds to import, and warns of what it lacks; ``beam_engine`` has done it.
+    from tfblindspots.experiments.on_beam import StopMark
+
+    return StopMark(run.directory, job)
 
 
 def raise_(error: BaseException) -> None:
@@ -124,9 +139,45 @@ def test_what_is_wrong_in_a_worker_of_beams_is_told(
     assert shards_made(run) == 1
     assert len(calls) == 2  # The others are not begun.
     assert capfd.readouterr() == ("", "")
+    # Another job's workers, which make other shards of the set, may be asked to end.
+    other = mark_of(run, "other")
+    other.set("theirs")
+    assert run.make_part(range(4), engine) == []
+    assert other.error() == "theirs"
+    other.clear()
     run.complete(engine)
     assert len(calls) == 5
     assert contents(run.directory) == expected
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_any_more_is_told_by_a_worker_of_beams(
+    number: int,
+    run: AttackRun,
+    model_directory: Path,
+    at_shard_2: Callable[[Act], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    engine = beam_engine(inputs(model_directory), IN_THIS_PROCESS)
+    message = f"shard-1 cannot be written ({os.strerror(number)}); whatever was finished is there."
+
+    def refuse(*_: object) -> None:
+        raise OutputError("the mark, of which nobody wants to hear")
+
+    def fill() -> None:
+        # Neither the shard nor the mark can be written, nor can anything be removed.
+        monkeypatch.setattr("tfblindspots.experiments.on_beam.write_json", refuse)
+        monkeypatch.setattr(Path, "unlink", lambda *_, **__: raise_(OSError(number, "refused")))
+        raise OutputError(message.replace(" w", "\nw"))
+
+    at_shard_2(fill)
+    with pytest.raises(InputError) as told:
+        run.make_part(range(4), engine)
+    monkeypatch.undo()
+    assert str(told.value) == message
+    assert shards_made(run) == 1
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_defect_in_a_worker_of_beams_keeps_its_traceback(
@@ -136,7 +187,7 @@ def test_a_defect_in_a_worker_of_beams_keeps_its_traceback(
     with pytest.raises(Exception, match="defect"):
         run.complete(beam_engine(inputs(model_directory), IN_THIS_PROCESS))
     assert shards_made(run) == 1
-    assert not (run.directory / ".stop.json").exists()
+    assert not marks(run)
 
 
 def test_sigterm_ends_beams_job_after_the_shard_in_work(
@@ -149,8 +200,7 @@ def test_sigterm_ends_beams_job_after_the_shard_in_work(
 
     def terminate() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        mark = run.directory / ".stop.json"
-        while not mark.exists():
+        while not marks(run):
             threading.Event().wait(0.01)
 
     calls = at_shard_2(terminate)
@@ -169,29 +219,61 @@ def test_workers_that_see_other_inputs_are_told(run: AttackRun, model_directory:
     assert shards_made(run) == 0
 
 
-def test_a_worker_of_beams_that_ends_by_itself_is_told(
-    run: AttackRun, model_directory: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets the program that is started as a worker."""
+
+    def set_worker(program: str) -> None:
+        (tmp_path / "short_lived.py").write_text(f"import os, signal, sys\n{program}\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setattr("tfblindspots.experiments.on_beam._WORKER", "short_lived")
+        monkeypatch.setattr("tfblindspots.experiments.on_devices._WORKER", "short_lived")
+
+    return set_worker
+
+
+@pytest.mark.parametrize("kind", ["beam", "devices"])
+def test_sigterm_to_all_processes_is_no_error_of_a_worker_that_it_ends(
+    kind: str, run: AttackRun, model_directory: Path, worker: Callable[[str], None]
 ) -> None:
-    # Any module that ends with an error.
-    monkeypatch.setattr("tfblindspots.experiments.on_beam._WORKER", "json.tool")
+    engine = (
+        beam_engine(inputs(model_directory), ["direct_num_workers=1"])
+        if kind == "beam"
+        else device_engine(inputs(model_directory), ["CPU:0"])
+    )
+    # As before the shell has taken its first step.
+    worker("os.kill(os.getppid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(Stopped), stop_on_sigterm():
+        run.complete(engine)
+    assert not run.directory.exists()
+
+
+def test_a_worker_of_beams_that_ends_by_itself_is_told(
+    run: AttackRun,
+    model_directory: Path,
+    worker: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker("sys.exit('tired')")
     monkeypatch.setattr("tfblindspots.experiments.on_beam._CLOSING", 0.1)
     with pytest.raises(InputError) as error:
         run.complete(beam_engine(inputs(model_directory), ["direct_num_workers=1"]))
     told = str(error.value)
     assert told.startswith("a worker of Beam's has ended by itself (Worker subprocess exited with")
-    assert "error: argument infile: can't open" in told.partition("Last words: ")[2]
+    assert told.endswith("Last words: tired")
     assert not run.directory.exists()
 
 
 def test_a_process_of_a_device_that_ends_by_itself_is_told(
-    run: AttackRun, model_directory: Path, monkeypatch: pytest.MonkeyPatch
+    run: AttackRun, model_directory: Path, worker: Callable[[str], None]
 ) -> None:
-    monkeypatch.setattr("tfblindspots.experiments.on_devices._WORKER", "json.tool")
+    # Signals to the whole group of processes are left to this one.
+    worker("os.kill(os.getpid(), signal.SIGTERM); sys.exit('tired')")
     with pytest.raises(InputError) as error:
         run.complete(device_engine(inputs(model_directory), ["GPU:1"]))
     told = str(error.value)
-    assert told.startswith("the process of GPU:1 has ended by itself (exit status ")
-    assert "error: argument infile: can't open" in told.partition("Last words: ")[2]
+    assert told.startswith("the process of GPU:1 has ended by itself (exit status 1)")
+    assert told.endswith("Last words: tired")
 
 
 def test_what_is_wrong_in_the_process_of_a_device_is_told(

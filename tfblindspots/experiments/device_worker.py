@@ -14,7 +14,6 @@ from typing import Any
 
 from tfblindspots import runtime
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.leash import ignore_signals
 
 
 def serve(pipe: Connection) -> None:
@@ -41,5 +40,4 @@ def serve(pipe: Connection) -> None:
 
 
 if __name__ == "__main__":
-    ignore_signals()
     serve(Connection(int(sys.argv[1])))

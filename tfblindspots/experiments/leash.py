@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shlex
-import signal
 import socket
 import sys
 import tempfile
@@ -16,6 +15,8 @@ _LOG = "log.txt"
 # I0000 00:00:1795298884.407886 ...
 _LOGGED = re.compile(r"[IWEF]\d{4} |WARNING: All log messages").match
 _HOLDERS = 4096  # at most
+# Systems allow a socket's path 103 characters or more. Of these 19 are for the names made here.
+_LONGEST_PARENT = 84
 
 
 class Leash:
@@ -26,8 +27,11 @@ class Leash:
 
     def __enter__(self) -> "Leash":
         """Processes can take hold."""
-        # Here rather than in the working directory: a socket's path may have 107 characters.
-        self._directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        # Not in the working directory, and not where TMPDIR is long either.
+        long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_PARENT
+        self._directory = tempfile.TemporaryDirectory(
+            dir="/tmp" if long else None, ignore_cleanup_errors=True
+        )
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(self._path))
         # Connections that nobody accepts break too.
@@ -47,10 +51,9 @@ class Leash:
     def command(self, module: str) -> str:
         """The shell command of a process that runs a module with what ``hold`` needs.
 
-        The shell becomes that process, and what it writes on stderr goes into a file.
+        What it writes on stderr goes into a file.
         """
-        words = [sys.executable, "-m", module, str(self._path)]
-        return f"exec {shlex.join(words)} 2>> {shlex.quote(str(self._log))}"
+        return f"{worker_command(module, str(self._path))} 2>> {shlex.quote(str(self._log))}"
 
     def last_words(self) -> str:
         """The last line that these processes wrote on stderr."""
@@ -68,12 +71,9 @@ class Leash:
 def hold(address: str) -> None:
     """Ends this process, at once, when that with the leash lets go of it or ends.
 
-    Signals that go to a whole group of processes, as Ctrl-C does, are left to the other one.
-
     Args:
       address: what ``Leash.command`` gave to this process.
     """
-    ignore_signals()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
 
@@ -85,10 +85,13 @@ def hold(address: str) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def ignore_signals() -> None:
-    """Leaves Ctrl-C and SIGTERM, which often go to whole groups of processes, to another one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def worker_command(module: str, argument: str) -> str:
+    """The shell command of a process that runs a module; the shell becomes that process.
+
+    Ctrl-C and SIGTERM, which often go to whole groups of processes, are left to the one that starts
+    it: from the beginning, since imports take seconds.
+    """
+    return f"trap '' INT TERM; exec {shlex.join([sys.executable, '-m', module, argument])}"
 
 
 def last_line(written: bytes) -> str:

@@ -7,8 +7,11 @@ import contextlib
 import dataclasses
 import io
 import logging
+import re
 import threading
 import time
+import traceback
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -35,29 +38,39 @@ _WORKER = "tfblindspots.experiments.beam_worker"
 _HERE = ("", "directrunner", "direct", "fnapirunner")
 _LOOK_EVERY = 0.2  # seconds
 _CLOSING = 1.0  # seconds
+# An error of the user's in what Beam raises, which holds the texts of errors, and how Beam ends it.
+_TOLD = re.compile(r"^tfblindspots\.errors\.InputError: (.*) \[while running '", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
 class StopMark:
-    """A hidden file that asks all workers, wherever they run, to begin no further shard.
+    """A hidden file that asks a job's workers, wherever they run, to begin no further shard.
 
     Attributes:
       directory: of the set.
+      job: a name that no other job has; several may make shards of the set at the same time.
     """
 
     directory: Path
+    job: str
 
     @property
     def _path(self) -> Path:
-        return self.directory / ".stop.json"
+        return self.directory / f".stop-{self.job}.json"
 
     def set(self, error: str | None = None) -> None:
-        """Asks, and says for which error of the user's."""
+        """Asks, and says for which error of the user's.
+
+        Raises:
+          OutputError: the disk is full, say.
+        """
         write_json(self._path, {"error": error})
 
     def clear(self) -> None:
         """Takes it back."""
-        self._path.unlink(missing_ok=True)
+        # From a disk that has become read-only nothing can be removed.
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
     def is_set(self) -> bool:
         """Whether it is asked."""
@@ -79,10 +92,11 @@ class MakeShard(beam.DoFn):
     # after the other: it takes all cores or the device, and memory.
     _one_at_a_time = threading.Lock()
 
-    def __init__(self, work: Work) -> None:
-        """Makes shards of this work."""
+    def __init__(self, work: Work, mark: StopMark) -> None:
+        """Makes shards of this work until the mark is set."""
         super().__init__()
         self._work = work
+        self._mark = mark
         self._shared = Shared()  # by all copies in a worker process
         self._shards: Shards | None = None
         self._count = Metrics.counter(_NAMESPACE, "shards")
@@ -97,7 +111,7 @@ class MakeShard(beam.DoFn):
     def process(self, shard: int) -> Iterator[int]:
         """Makes the shard, unless it is there or the job is to end."""
         with self._one_at_a_time, self._user_errors():
-            if self._shards is None or StopMark(self._work.directory).is_set():
+            if self._shards is None or self._mark.is_set():
                 return
             # A runner repeats what it is not sure of.
             if shard in self._shards.writer.missing_shards():
@@ -114,7 +128,12 @@ class MakeShard(beam.DoFn):
         try:
             yield
         except (InputError, OSError) as error:
-            StopMark(self._work.directory).set(str(error))
+            message = " ".join(str(error).split())
+            try:
+                self._mark.set(message)
+            except OSError:
+                # Nothing can be written there. ``_Job.check`` finds it in what the runner raises.
+                raise InputError(message) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,25 +169,27 @@ class BeamEngine:
           InputError: a worker met one, or ended by itself.
           Stopped: the process was asked to end.
         """
-        mark = StopMark(shards.directory)
-        mark.clear()
         work = Work.of(shards, self.inputs)
+        mark = StopMark(work.directory, uuid.uuid4().hex)
         with contextlib.ExitStack() as last, finish_first() as request:
             last.callback(mark.clear)
             if self._here:
                 last.enter_context(_quiet())
             lost = last.enter_context(_lost_workers())
             with Leash() as leash:
-                job = _Job(self._pipeline(work, numbers, leash))
+                job = _Job(self._pipeline(MakeShard(work, mark), numbers, leash))
                 last.callback(job.join)
                 try:
                     while job.running():
                         progress(_done(shards, numbers))
                         if request.asked and not mark.is_set():
                             mark.set()
+                        if lost and request.asked:
+                            break  # The system ends all processes, it seems.
                         if lost:
                             raise _worker_lost(lost[0], leash)
-                    job.check()
+                    else:
+                        job.check()
                 finally:
                     job.cancel()
             progress(_done(shards, numbers))
@@ -183,7 +204,7 @@ class BeamEngine:
         """Whether the workers are processes of this machine, which this process starts."""
         return (_parse(self.options).view_as(StandardOptions).runner or "").lower() in _HERE
 
-    def _pipeline(self, work: Work, numbers: Sequence[int], leash: Leash) -> beam.Pipeline:
+    def _pipeline(self, make: MakeShard, numbers: Sequence[int], leash: Leash) -> beam.Pipeline:
         options = _parse(self.options)
         runner = None
         if self._here:
@@ -199,7 +220,7 @@ class BeamEngine:
             pipeline
             | "Numbers" >> beam.Create(list(numbers))
             | "Spread" >> beam.Reshuffle()
-            | "Attack" >> beam.ParDo(MakeShard(work))
+            | "Attack" >> beam.ParDo(make)
         )
         return pipeline
 
@@ -227,8 +248,15 @@ class _Job:
         return self._thread.is_alive()
 
     def check(self) -> None:
-        """Raises what the pipeline raised, and says what its metrics tell."""
+        """Raises what the pipeline raised, and says what its metrics tell.
+
+        Raises:
+          InputError: a worker met one, and could not set the mark.
+        """
         if self._error is not None:
+            users = _TOLD.search("".join(traceback.format_exception_only(self._error)))
+            if users is not None:
+                raise InputError(users[1]) from None
             raise self._error
         assert self._result is not None
         found = self._result.metrics().query()

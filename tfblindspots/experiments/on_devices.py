@@ -3,15 +3,16 @@
 import contextlib
 import dataclasses
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any
 
+from absl import logging
+
 from tfblindspots.errors import InputError
-from tfblindspots.experiments.leash import last_line
+from tfblindspots.experiments.leash import last_line, worker_command
 from tfblindspots.experiments.shards import Shards
 from tfblindspots.experiments.workers import Inputs, Work
 from tfblindspots.stopping import finish_first
@@ -46,6 +47,7 @@ class DeviceEngine:
         work = Work.of(shards, self.inputs)
         left = list(numbers)
         processes: list[_Process] = []
+        logging.info("One process each for %s.", ", ".join(self.devices[: len(numbers)]))
         try:
             with finish_first() as request:
                 for device in self.devices[: len(numbers)]:
@@ -55,7 +57,13 @@ class DeviceEngine:
                 while busy := {process.pipe: process for process in processes if process.busy}:
                     for pipe in wait(list(busy), timeout=_LOOK_EVERY):
                         process = busy[pipe]  # type: ignore[index] # only those were asked for
-                        number = process.read()
+                        try:
+                            number = process.read()
+                        except _LostError:
+                            if not request.asked:
+                                raise
+                            # The system ends all processes, it seems.
+                            return
                         if number is not None:
                             done += shards.size(number)
                             if left and not request.asked:
@@ -64,6 +72,10 @@ class DeviceEngine:
         finally:
             for process in processes:
                 process.end()
+
+
+class _LostError(InputError):
+    """A process has ended by itself."""
 
 
 class _Process:
@@ -79,7 +91,8 @@ class _Process:
         # TensorFlow's greetings go there, which are not for the user's terminal.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 # ``end`` closes it.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _WORKER, str(theirs.fileno())],
+            worker_command(_WORKER, str(theirs.fileno())),
+            shell=True,
             stdin=subprocess.DEVNULL,
             stderr=self._stderr,
             pass_fds=[theirs.fileno()],
@@ -101,14 +114,14 @@ class _Process:
         """Reads what it says; the number of its shard when that is made.
 
         Raises:
-          InputError: it met one, or ended by itself.
+          InputError: it met one; ``_LostError`` when it ended by itself.
         """
         try:
             said = self.pipe.recv()
         except (EOFError, OSError):
             status = self._process.wait()
             self._stderr.seek(0)
-            raise InputError(
+            raise _LostError(
                 f"the process of {self._device} has ended by itself (exit status "
                 f"{status}); out of memory, perhaps: take a smaller --batch_size or fewer "
                 f"--devices. Last words: {last_line(self._stderr.read())}"
