@@ -26,7 +26,7 @@ from tfblindspots.attacks import (
 )
 from tfblindspots.data import round_to_uint8
 from tfblindspots.errors import InputError
-from tfblindspots.models import most_likely_class, predict_logits
+from tfblindspots.models import is_unanswered, most_likely_class, predict_logits
 from tfblindspots.training.layer_chain import IMAGES, LayerChain
 
 # Of the machine's memory, what a pool may take.
@@ -212,6 +212,9 @@ class AdversarialPool:
         label = labels[rows]
         target = np.full(count, -1, np.int64)
         before = most_likely_class(predict_logits(self._classifier, original))
+        # As in an attack: what is not answered is as good as nothing found.
+        lost = is_unanswered(predict_logits(self._classifier, image))
+        image[lost] = original[lost]
         after, success = judge(predict_logits(self._classifier, image), label, target, before)
         # Far beyond the boundary, where plain rounding hardly matters.
         eight_bit = judge_eight_bit(
