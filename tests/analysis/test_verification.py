@@ -161,6 +161,48 @@ def test_failures_and_images_misclassified_to_begin_with_may_be_so(examples: Exa
     }
 
 
+def _with_rounded_original(examples: Examples) -> Examples:
+    """Where no image of 8 bits was found, though the class of the rounded original is another."""
+    examples["image_uint8"][0] = 96
+    examples["success_uint8"][0] = 0
+    return examples
+
+
+def test_an_image_that_is_not_answered_is_no_success_whatever_its_class(
+    examples: Examples,
+) -> None:
+    def hole(images: tf.Tensor) -> tf.Tensor:
+        """NaN for the class of grey level 96, so that 2 is the next."""
+        level = tf.round(2550 * tf.reduce_mean(images, axis=[1, 2, 3]))[:, None]
+        return tf.where((level == 960) & (tf.range(4) == 1), np.nan, _sum_of_pixels(images))
+
+    model = Classifier("hole", hole, (2, 3, 1), CLASSES, "0" * 64, False)
+    found = _with_rounded_original(examples)
+    assert success_violations(found) == prediction_violations(found, model) == []
+    found["success_uint8"][0] = 1
+    assert success_violations(found) == []
+    (violation,) = prediction_violations(found, model)
+    assert (violation.claim, violation.numbers.tolist()) == ("success_uint8", [0])
+    assert violation.texts == ("success_uint8 is 1; the model returns NaN for the image",)
+
+
+def test_an_original_that_is_answered_is_no_failure_where_its_class_is_sought(
+    examples: Examples,
+) -> None:
+    def turns(images: tf.Tensor) -> tf.Tensor:
+        """Class 2 from 0.3755 on, which is between the original and it, rounded."""
+        return _sum_of_pixels(images + 0.1245)
+
+    model = Classifier("turns", turns, (2, 3, 1), CLASSES, "0" * 64, False)
+    found = _with_rounded_original(examples)
+    assert success_violations(found) == []
+    (violation,) = prediction_violations(found, model)
+    assert violation.texts == ("success_uint8 is 0; the model returns numbers for the image",)
+    # Of another image it needs no model.
+    found["image_uint8"][0] = 130
+    assert success_violations(found)[0].texts == ("success_uint8 is 0; by the class it is 1",)
+
+
 def test_violations_of_parts_are_those_of_the_whole() -> None:
     numbers = np.arange(10)
     parts = [

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,50 @@ class TestAtomicPath:
             temporary.mkdir()
         assert _names(path) == ["old.txt"]
         assert _names(tmp_path) == ["results"]
+
+    @pytest.mark.parametrize("kind", ["file", "directory"])
+    def test_what_is_written_is_on_the_disk_before_its_name_and_that_last(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        """Else a power cut could leave an empty file of that name."""
+        done: list[tuple[str, str]] = []
+        names: dict[int, str] = {}
+        fsync = os.fsync
+        if kind == "directory":
+            (tmp_path / "result").mkdir()
+
+        def recorded_fsync(descriptor: int) -> None:
+            inode = os.fstat(descriptor).st_ino
+            done.append(("synchronise", names[inode]))
+            fsync(descriptor)
+
+        def recorded(method: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+            def rename(self: Path, target: Path) -> Path:
+                done.append((f"rename {self.suffix}", Path(target).suffix))
+                return method(self, target)
+
+            return rename
+
+        with atomic_path(tmp_path / "result") as temporary:
+            if kind == "file":
+                temporary.write_text("new")
+                names[temporary.stat().st_ino] = "new"
+            else:
+                temporary.mkdir()
+                (temporary / "part").write_text("new")
+                names[temporary.stat().st_ino] = "new"
+                names[(temporary / "part").stat().st_ino] = "part"
+            names[tmp_path.stat().st_ino] = "parent"
+            monkeypatch.setattr(os, "fsync", recorded_fsync)
+            for method in ("rename", "replace"):
+                monkeypatch.setattr(Path, method, recorded(getattr(Path, method)))
+        monkeypatch.undo()
+        if kind == "file":
+            between = [("rename .tmp", "")]
+        else:
+            between = [("rename ", ".old"), ("rename .tmp", "")]
+            assert done.pop(0) == ("synchronise", "part")
+        assert done == [("synchronise", "new"), *between, ("synchronise", "parent")]
 
     def test_follows_a_symbolic_link(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,12 +10,18 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.attacks.conftest import make_classifier
-from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
+from tfblindspots.analysis import prediction_violations, success_violations
+from tfblindspots.attacks import (
+    AdversarialExamples,
+    AttackConfig,
+    find_adversarial_examples,
+    float_attack,
+)
 from tfblindspots.attacks.eight_bit import find_eight_bit
 from tfblindspots.attacks.examples import FloatExamples
 from tfblindspots.data import from_uint8, round_to_uint8
 from tfblindspots.errors import InputError
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import Classifier, predict_classes, predict_logits
 
 UNTARGETED = AttackConfig("untargeted")
 
@@ -198,3 +205,63 @@ def test_where_no_8_bit_image_is_adversarial_it_says_so() -> None:
 def test_other_bits_are_rejected() -> None:
     with pytest.raises(InputError, match=re.escape("bits is 16; expected 8, or None for floats.")):
         AttackConfig(bits=16)
+
+
+class _Holes:
+    """A model that returns NaN for the class of images where ``hole`` says so."""
+
+    def __init__(self, base: Classifier, hole: Callable[[tf.Tensor], tf.Tensor]) -> None:
+        self._base, self._hole = base, hole
+
+    def __call__(self, batch: tf.Tensor) -> tf.Tensor:
+        logits = self._base.logits(batch)
+        top = tf.argmax(logits, axis=1)[:, None] == tf.range(logits.shape[1], dtype=tf.int64)
+        return tf.where(top & self._hole(batch)[:, None], np.nan, logits)
+
+
+def _is_of_levels(batch: tf.Tensor) -> tf.Tensor:
+    levels = 255 * batch
+    return tf.reduce_all(tf.abs(levels - tf.round(levels)) < 1e-3, axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("bits", [None, 8])
+def test_what_the_model_does_not_answer_is_no_success(
+    network: Classifier, images: np.ndarray, bits: int | None
+) -> None:
+    """NaN for the largest logit of every image of grey levels: another class has the next."""
+    some = images[:12]
+    model = make_classifier(_Holes(network, _is_of_levels), (4, 4, 1), 5)
+    labels = predict_classes(model, some)
+    assert not np.isnan(predict_logits(model, some)).any()
+    found = find_adversarial_examples(model, some, labels, AttackConfig("untargeted", bits=bits))
+    answer = predict_logits(model, from_uint8(found.image_uint8))
+    assert np.isnan(answer).any(axis=1).all()
+    assert not found.success_uint8.any()
+    assert_array_equal(found.image_uint8, round_to_uint8(some))
+    assert_array_equal(
+        found.prediction_uint8, predict_classes(model, from_uint8(found.image_uint8))
+    )
+    assert (found.prediction_uint8 != labels).all()
+    assert found.success.all() == (bits is None)
+    fields = found._asdict()
+    assert success_violations(fields) == prediction_violations(fields, model) == []
+
+
+def test_a_float_image_that_is_not_answered_is_none(
+    network: Classifier, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiled search meets numbers, what is stored NaN, as when another kernel overflows."""
+    some = images[:6]
+    labels = predict_classes(network, some)
+
+    def answer(classifier: Classifier, batch: np.ndarray) -> np.ndarray:
+        logits = predict_logits(classifier, batch)
+        logits[(batch != some).any(axis=(1, 2, 3)), 0] = np.nan
+        return logits
+
+    monkeypatch.setattr(float_attack, "predict_logits", answer)
+    found = float_attack.find_float_examples(network, some, labels, UNTARGETED)
+    assert not found.success.any() and (found.status == "not finite").all()
+    assert (found.evaluations > 0).all() and not found.c.any()
+    assert_array_equal(found.image, some)
+    assert_array_equal(found.prediction, labels)

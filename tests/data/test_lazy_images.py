@@ -1,8 +1,10 @@
 """Images that are read when needed, against the same images in memory, of every kind of data."""
 
 import dataclasses
+import errno
 import logging
 import os
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +31,7 @@ from tfblindspots.data import (
     tfrecords,
 )
 from tfblindspots.data import lazy_images as lazy_images_module
+from tfblindspots.data.cache import key_of_files
 from tfblindspots.errors import InputError
 
 Load = Callable[..., ImageDataset]
@@ -328,6 +331,84 @@ def test_a_cache_that_cannot_be_written_is_said(
         found = lazily(_npz(tmp_path), "train")
     assert isinstance(found.images, LazyImages)
     assert any("set TFBLINDSPOTS_CACHE_DIR to a directory" in text for text in caplog.messages)
+
+
+def test_a_full_disk_is_named_as_why_the_cache_is_not_written(
+    tmp_path: Path,
+    lazily: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*arguments: object, **arrays: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = _npz(tmp_path)
+    monkeypatch.setattr(np, "savez", full)
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        lazily(path, "train")
+    assert caplog.messages
+    for text in caplog.messages:
+        assert "cannot be written (No space left on device), so that the next start" in text
+
+
+def test_what_killed_processes_left_in_the_cache_is_removed_after_a_day(
+    tmp_path: Path, lazily: Load, cache: Path
+) -> None:
+    cache.mkdir()
+    names = (".survey-0.npz.0123abcd.tmp", ".survey-1.npz.0123abcd.tmp", "theirs.npz")
+    for name, hours in zip(names, (25, 23, 999), strict=True):
+        (cache / name).write_text("half")
+        os.utime(cache / name, times=(0, time.time() - 3600 * hours))
+    lazily(_npz(tmp_path), "train")
+    assert [name for name in names if (cache / name).exists()] == list(names[1:])
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_disk_that_fails_for_a_moment_loses_no_photo(
+    tmp_path: Path, lazily: Load, cache: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    folder = _folder(tmp_path / "pets")
+    load = lazily if large else load_dataset
+    read = Path.read_bytes
+    # The first photo, whose size is looked at, and one in the middle of the pass.
+    for name in ("a/00.png", "a/04.jpg"):
+        for number in (errno.EMFILE, errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOENT):
+
+            def fail(self: Path, name: str = name, number: int = number) -> bytes:
+                if self.as_posix().endswith(name):
+                    raise OSError(number, os.strerror(number))
+                return read(self)
+
+            message = rf"{name} cannot be read \({os.strerror(number)}\); expected a file that can"
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "read_bytes", fail)
+                with pytest.raises(InputError, match=message):
+                    load(folder, "test", image_size=(16, 16))
+            assert not list(cache.glob("*"))
+    found = load(folder, "test", image_size=(16, 16))
+    assert len(found.images) == 14 and not found.skipped
+
+
+def test_splits_that_take_the_same_places_of_other_arrays_are_told_apart(
+    tmp_path: Path, lazily: Load
+) -> None:
+    path = _npz(tmp_path)
+    for split in ("train[:2]+test[:2]+train[2:4]", "train[:2]+test[:2]+test[2:4]"):
+        _same(lazily(path, split), load_dataset(path, split))
+
+
+def test_keys_of_arrays_say_where_each_ends_and_of_what_it_is() -> None:
+    numbers = np.arange(4)
+    settings: list[tuple[object, ...]] = [
+        (numbers,),
+        (numbers[:2], numbers[2:]),
+        (numbers[:1], numbers[1:]),
+        (numbers.reshape(2, 2),),
+        (numbers.view(np.uint64),),
+        (numbers[::-1],),
+    ]
+    assert len({key_of_files([], *some) for some in settings}) == len(settings)
+    assert key_of_files([], numbers[::2]) == key_of_files([], numbers[::2].copy())
 
 
 def test_files_that_vanish_or_change_are_one_line(tmp_path: Path, lazily: Load) -> None:

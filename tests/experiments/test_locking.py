@@ -1,10 +1,13 @@
 """One process at a time works in a directory, or several on different shards of it."""
 
+import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -71,6 +74,27 @@ def test_others_may_have_other_shards(tmp_path: Path) -> None:
         for overlapping in (range(1, 3), range(3, 4), range(9), None):
             with pytest.raises(InputError, match="in use"), locked(tmp_path, overlapping):
                 pytest.fail("two processes at once")
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had it locked removes it: at first nothing is there then, later another one's file."""
+    lockf, files = fcntl.lockf, []
+
+    def lock_what_was_removed(file: IO[bytes], *arguments: int) -> None:
+        lockf(file, *arguments)
+        files.append(file)
+        if len(files) <= 2:
+            (tmp_path / LOCK).unlink()
+        if len(files) == 2:
+            (tmp_path / LOCK).touch()
+
+    monkeypatch.setattr("fcntl.lockf", lock_what_was_removed)
+    with locked(tmp_path):
+        assert [file.closed for file in files] == [True, True, False]
+        assert os.path.samestat(os.fstat(files[-1].fileno()), (tmp_path / LOCK).stat())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_directory_that_cannot_be_locked_is_used_with_a_warning(

@@ -76,12 +76,14 @@ def test_training_that_diverges_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("renamed", [False, True])
 def test_a_killed_training_goes_on_and_leaves_no_trace(
     tmp_path: Path,
     train_set: ImageDataset,
     test_set: ImageDataset,
     model_directory: Path,
     monkeypatch: pytest.MonkeyPatch,
+    renamed: bool,
 ) -> None:
     out = tmp_path / "out"
     monkeypatch.setattr("tfblindspots.training.checkpoint._LEAST_SECONDS", 0.0)
@@ -100,8 +102,10 @@ def test_a_killed_training_goes_on_and_leaves_no_trace(
     ]
     with pytest.raises(InputError, match="belongs to a run with other settings"):
         train_network(dataclasses.replace(CONFIG, seed=1), train_set, test_set, out)
-    # What a kill leaves in the middle of the export.
+    # What a kill leaves in the middle of the export, or between its two renames.
     (tmp_path / ".out.0123abcd.tmp").mkdir()
+    if renamed:
+        out.rename(tmp_path / ".out.0123abcd.old")
     begun: list[int] = []
     monkeypatch.setattr(
         "tfblindspots.training.lbfgs.check_finite", lambda loss, name, at: begun.append(at)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfblindspots.attacks import AttackConfig, find_adversarial_examples
 from tfblindspots.data import ImageDataset, load_dataset
 from tfblindspots.errors import InputError
-from tfblindspots.models import get_definition, load_classifier
+from tfblindspots.models import Classifier, get_definition, load_classifier
 from tfblindspots.training import (
     AdversarialPool,
     LayerChain,
@@ -90,6 +90,27 @@ def test_examples_are_what_they_say(chain: LayerChain, digits: ImageDataset, pla
     assert (before == found.label).all()
     assert 50 < pool.made <= 90
     assert pool.evaluations >= pool.made
+
+
+def test_an_example_that_is_not_answered_is_none(chain: LayerChain, digits: ImageDataset) -> None:
+    pool = AdversarialPool(chain, "images", CONFIG, len(digits.labels))
+    pool.renew(digits.images, digits.labels, np.random.default_rng(0))
+    network = pool._classifier
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        """NaN for the true class of all that is not of the 17 grey levels of digits."""
+        found = network.logits(images)
+        off = tf.reduce_any(tf.abs(16 * images - tf.round(16 * images)) > 1e-3, axis=(1, 2, 3))
+        return tf.where(
+            off[:, None] & (found == tf.reduce_max(found, axis=1)[:, None]), np.nan, found
+        )
+
+    pool._classifier = Classifier("holes", logits, network.image_shape, 10, "0" * 64, False)
+    found = pool.examples(digits.images, digits.labels, digits.indices)
+    assert not found.success.any()
+    np.testing.assert_array_equal(found.image, found.original)
+    np.testing.assert_array_equal(found.prediction, found.label)
+    assert not found.distortion.any()
 
 
 def test_perturbations_are_those_of_the_attack(chain: LayerChain, digits: ImageDataset) -> None:

@@ -12,13 +12,12 @@ import numpy as np
 from tfblindspots.adversarial_sets import fields_of, out_of_range, range_text
 from tfblindspots.analysis.distortions import summarize_distortions
 from tfblindspots.analysis.quality_card import make_quality_card
-from tfblindspots.attacks import attacked, succeeds, unanswered
-from tfblindspots.data import Images, from_uint8
+from tfblindspots.attacks import attacked, judge, succeeds, unanswered
+from tfblindspots.data import Images, from_uint8, round_to_uint8
 from tfblindspots.models import (
     Classifier,
     is_unanswered,
     most_likely_class,
-    predict_classes,
     predict_logits,
 )
 
@@ -118,7 +117,9 @@ def original_violations(
 
 
 def prediction_violations(examples: Examples, classifier: Classifier) -> list[Violation]:
-    """Classes that are not those which the model gives to the images as they are stored.
+    """Classes and successes that are not those which the model gives to the images as stored.
+
+    Of the successes only those that ``success_violations`` cannot judge.
 
     Args:
       examples: the fields of a set, by name.
@@ -126,22 +127,42 @@ def prediction_violations(examples: Examples, classifier: Classifier) -> list[Vi
     """
     logits = predict_logits(classifier, examples["original"])
     claimed, found = unanswered(examples), is_unanswered(logits)
-    classes = {
-        "original_prediction": most_likely_class(logits),
-        "prediction": predict_classes(classifier, examples["image"]),
-    }
-    if "image_uint8" in examples:
-        stored = from_uint8(examples["image_uint8"])
-        classes["prediction_uint8"] = predict_classes(classifier, stored)
+    before = most_likely_class(logits)
+    violations = [
+        compared("original_prediction", examples["original_prediction"], before, "by the model")
+    ]
+    for suffix, image in _images(examples).items():
+        name = f"success{suffix}"
+        answer = predict_logits(classifier, image)
+        prediction, success = judge(answer, examples["label"], examples["target"], before)
+        claims = examples[name]
+        at_odds = claims != (success & ~found)
+        # Otherwise it is the class that is wrong, or success does not follow from it.
+        at_odds &= (examples[f"prediction{suffix}"] == prediction) & ~_contradicted(
+            examples, suffix
+        )
+        nan = is_unanswered(answer)
+        violations += [
+            compared(
+                f"prediction{suffix}", examples[f"prediction{suffix}"], prediction, "by the model"
+            ),
+            violation(
+                name,
+                at_odds,
+                lambda i, name=name, claims=claims, nan=nan: (  # type: ignore[misc]
+                    f"{name} is {claims[i]}; the model returns {_numbers(nan[i])} for the image"
+                ),
+            ),
+        ]
     return kept(
         [
-            *(compared(name, examples[name], of, "by the model") for name, of in classes.items()),
+            *violations,
             violation(
                 "status",
                 claimed != found,
                 lambda i: (
                     f"status is {examples['status'][i]} after {examples['evaluations'][i]} "
-                    f"evaluations; the model returns {'NaN' if found[i] else 'numbers'}"
+                    f"evaluations; the model returns {_numbers(found[i])}"
                 ),
             ),
         ]
@@ -153,22 +174,52 @@ def success_violations(examples: Examples) -> list[Violation]:
 
     Success is the target's class, or any but the true one where nothing was aimed at: because the
     attack is untargeted, or the image was misclassified to begin with. An image that was not
-    attacked because the model returned NaN is none.
+    attacked because the model returned NaN is none. The original itself, or rounded, may be a
+    failure with any class, since the model may return NaN for it: ``prediction_violations`` tells.
 
     Args:
       examples: the fields of a set, by name.
     """
-    label, target = examples["label"], examples["target"]
-    violations = []
-    for suffix in ("", "_uint8"):
-        if f"success{suffix}" in examples:
-            prediction = examples[f"prediction{suffix}"]
-            success = succeeds(prediction, label, target, examples["original_prediction"])
-            success &= ~unanswered(examples)
-            violations.append(
-                compared(f"success{suffix}", examples[f"success{suffix}"], success, "by the class")
-            )
-    return kept(violations)
+    return kept(
+        violation(
+            name,
+            _contradicted(examples, suffix),
+            lambda i, name=name: (  # type: ignore[misc]
+                f"{name} is {examples[name][i]}; by the class it is {1 - examples[name][i]}"
+            ),
+        )
+        for suffix in _images(examples)
+        for name in [f"success{suffix}"]
+    )
+
+
+def _contradicted(examples: Examples, suffix: str) -> np.ndarray:
+    """Claims of success, or of failure, that the stored classes rule out: bool [N]."""
+    claimed = examples[f"success{suffix}"]
+    success = succeeds(
+        examples[f"prediction{suffix}"],
+        examples["label"],
+        examples["target"],
+        examples["original_prediction"],
+    )
+    success &= ~unanswered(examples)
+    original, image = examples["original"], _images(examples)[suffix]
+    nothing_found = np.zeros(len(claimed), bool)
+    for plain in (original, from_uint8(round_to_uint8(original))):
+        nothing_found |= (image == plain).all(axis=(1, 2, 3))
+    return (claimed != success) & ~(nothing_found & (claimed == 0))
+
+
+def _images(examples: Examples) -> dict[str, np.ndarray]:
+    """The images that a set has, float32, by what the names of their claims end in."""
+    images = {"": examples["image"]}
+    if "image_uint8" in examples:
+        images["_uint8"] = from_uint8(examples["image_uint8"])
+    return images
+
+
+def _numbers(nan: bool) -> str:
+    return "NaN" if nan else "numbers"
 
 
 def size_violations(examples: Examples) -> list[Violation]:

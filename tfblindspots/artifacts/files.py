@@ -78,10 +78,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         refused = None if isinstance(error, OutputError) else _refusal(error)
         if refused is None:
             raise
-        raise OutputError(
+        failure = OutputError(
             f"{path} cannot be written ({os.strerror(refused)}); whatever was finished before is "
             f"there. {_ADVICE[refused]}, then run the same command again."
-        ) from error
+        )
+        failure.strerror = os.strerror(refused)
+        raise failure from error
 
 
 def to_json(value: Any) -> str:

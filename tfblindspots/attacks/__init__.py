@@ -12,7 +12,7 @@ from tfblindspots.attacks.examples import (
     FloatExamples,
 )
 from tfblindspots.attacks.float_attack import MISCLASSIFIED, find_float_examples
-from tfblindspots.attacks.objectives import succeeds
+from tfblindspots.attacks.objectives import judge, succeeds
 from tfblindspots.attacks.targets import choose_targets
 from tfblindspots.attacks.unanswered import attacked, unanswered
 
@@ -30,6 +30,7 @@ __all__ = [
     "choose_targets",
     "find_adversarial_examples",
     "find_float_examples",
+    "judge",
     "judge_eight_bit",
     "perturbation_sizes",
     "rms_distortion",

@@ -8,10 +8,10 @@ from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.batch_size import SMALL_BATCH, batch_in_use, slots_for
 from tfblindspots.attacks.examples import AttackConfig, EightBitExamples, FloatExamples
 from tfblindspots.attacks.lattice_search import LatticeSearch
-from tfblindspots.attacks.objectives import UNTARGETED, Goal, succeeds
+from tfblindspots.attacks.objectives import UNTARGETED, Goal, judge
 from tfblindspots.attacks.unanswered import unanswered
 from tfblindspots.data import from_uint8, round_to_uint8
-from tfblindspots.models import Classifier, predict_classes
+from tfblindspots.models import Classifier, is_unanswered, predict_logits
 
 # Rounds of the search for the companion of a float image, and for an image that is all that is
 # sought; what a round's gradient counts for.
@@ -27,7 +27,8 @@ def find_eight_bit(
 
     An image that is misclassified to begin with is the original, rounded, if that still is, and
     searched from there otherwise. Where the float attack failed, or nothing is found here, the
-    image is the original, rounded; so it is, without success, where the model returned NaN.
+    image is the original, rounded; so it is, without success, where the model returned NaN for the
+    original or returns it for what was found.
 
     Args:
       classifier: the model under attack.
@@ -42,7 +43,9 @@ def find_eight_bit(
     sought = (found.image != found.original).any(axis=(1, 2, 3))
     if wrong.any():
         rows = np.flatnonzero(wrong)
-        kept = predict_classes(classifier, from_uint8(levels[rows])) != found.label[rows]
+        logits = predict_logits(classifier, from_uint8(levels[rows]))
+        none = np.full(rows.size, UNTARGETED)
+        _, kept = judge(logits, found.label[rows], none, found.original_prediction[rows])
         sought[rows] = ~kept
     lost = unanswered(found._asdict())
     sought &= ~lost
@@ -111,6 +114,8 @@ def judge_eight_bit(
 ) -> EightBitExamples:
     """What 8-bit images come to, computed from these bytes.
 
+    Where the model returns NaN for one, the image is the original, rounded.
+
     Args:
       classifier: the model under attack.
       levels: uint8 [N, H, W, C].
@@ -121,11 +126,17 @@ def judge_eight_bit(
         with any class but the true one.
 
     Returns:
-      The images, with ``success_uint8`` 1 where the model's class is what was sought.
+      The images, with ``success_uint8`` as ``judge`` has it.
     """
     image = from_uint8(levels)
-    prediction = predict_classes(classifier, image)
-    success = succeeds(prediction, label, target, original_prediction)
+    logits = predict_logits(classifier, image)
+    lost = np.flatnonzero(is_unanswered(logits))
+    if lost.size:
+        levels = levels.copy()
+        levels[lost] = round_to_uint8(original[lost])
+        image[lost] = from_uint8(levels[lost])
+        logits[lost] = predict_logits(classifier, image[lost])
+    prediction, success = judge(logits, label, target, original_prediction)
     return EightBitExamples(
         image_uint8=levels,
         prediction_uint8=prediction,

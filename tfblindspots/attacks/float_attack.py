@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfblindspots.attacks import search_state
 from tfblindspots.attacks.amplification import perturbation_sizes
 from tfblindspots.attacks.examples import AttackConfig, FloatExamples
-from tfblindspots.attacks.objectives import UNTARGETED, Goal, margin_and_loss, succeeds
+from tfblindspots.attacks.objectives import UNTARGETED, Goal, judge, margin_and_loss
 from tfblindspots.attacks.passes import changed, search_all
 from tfblindspots.attacks.rolling_batch import Found, Images
 from tfblindspots.attacks.targets import choose_targets
@@ -20,7 +20,6 @@ from tfblindspots.models import (
     check_labels,
     is_unanswered,
     most_likely_class,
-    predict_classes,
     predict_logits,
 )
 
@@ -47,9 +46,10 @@ def find_float_examples(
 
     Pixels are any numbers in [0, 1], which files of 8 bits do not hold. An image that the model
     misclassifies to begin with is returned as it is: distortion 0, success 1, no evaluations. Where
-    nothing is found the original is returned with success 0; one whose logits or gradient are not
-    finite is given up after that evaluation, status "not finite". So is, without any evaluation,
-    one for which the model returns NaN to begin with; its prediction is by ``most_likely_class``.
+    nothing is found the original is returned with success 0, and where the model returns NaN for
+    what was found, status "not finite". One whose logits or gradient are not finite is given up
+    after that evaluation with the same status. So is, without any evaluation, one for which the
+    model returns NaN to begin with; its prediction is by ``most_likely_class``.
 
     Args:
       classifier: the model under attack.
@@ -116,11 +116,15 @@ def find_float_examples(
     status[attacked] = [_STATUSES[code] for code in found.status[chosen].tolist()]
     # From here on everything that is claimed is computed from the pixels that are returned.
     stored = adversarial.reshape(images.shape)
-    # A model that answers at random may change its mind on an image that was not attacked.
-    prediction = np.where(
-        unanswered | (predictions != labels), predictions, predict_classes(classifier, stored)
-    )
-    success = succeeds(prediction, labels, target, predictions) & ~unanswered
+    found_logits = predict_logits(classifier, stored)
+    # A model that answers at random may change its mind on an image that was not attacked; and
+    # what was found, but is not answered, is as good as nothing.
+    kept = unanswered | (predictions != labels)
+    lost = is_unanswered(found_logits) & ~kept
+    stored[lost], c[lost], status[lost] = images[lost], 0, NOT_FINITE
+    kept |= lost
+    found_logits[kept] = logits[kept]
+    prediction, success = judge(found_logits, labels, target, predictions)
     return FloatExamples(
         image=stored,
         original=images,

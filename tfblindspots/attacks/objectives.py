@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfblindspots.models import is_unanswered, most_likely_class
+
 UNTARGETED = -1
 # Share of the largest logit by which a margin must be beaten, so that an image that counts as
 # adversarial here still is one when another runtime or batch size rounds its logits otherwise.
@@ -39,6 +41,28 @@ def succeeds(
     """
     aimed = (target >= 0) & (original_prediction == label)
     return np.where(aimed, prediction == target, prediction != label)
+
+
+def judge(
+    logits: np.ndarray, label: np.ndarray, target: np.ndarray, original_prediction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The classes of images that were found, and whether they are what was sought.
+
+    An image for which the model returns NaN is never what was sought, whatever its class is by
+    ``most_likely_class``: the model does not say that it is of another one.
+
+    Args:
+      logits: the model's for the images found, float [N, K].
+      label: true classes, int64 [N].
+      target: as for ``succeeds``.
+      original_prediction: as for ``succeeds``.
+
+    Returns:
+      Classes int64 [N], successes bool [N].
+    """
+    prediction = most_likely_class(logits)
+    success = succeeds(prediction, label, target, original_prediction)
+    return prediction, success & ~is_unanswered(logits)
 
 
 def margin_and_loss(

@@ -1,7 +1,9 @@
 """What took a pass over all the data, kept on disk for the next process; safe to delete."""
 
+import contextlib
 import hashlib
 import os
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -16,6 +18,9 @@ from tfblindspots.artifacts import atomic_path
 from tfblindspots.version import VERSION
 
 Arrays = dict[str, np.ndarray]
+
+# A file that was begun so long ago, in seconds, is of a process that was killed.
+_ABANDONED = 24 * 3600
 
 
 def cache_directory() -> Path:
@@ -37,7 +42,10 @@ def key_of_files(paths: Iterable[str | os.PathLike[str]], *settings: object) -> 
     """
     digest = hashlib.sha256(repr((VERSION, tf.__version__)).encode())
     for setting in settings:
-        digest.update(setting.data if isinstance(setting, np.ndarray) else repr(setting).encode())
+        if isinstance(setting, np.ndarray):
+            digest.update(f"{setting.dtype.str}{setting.shape}".encode() + setting.tobytes())
+        else:
+            digest.update(repr(setting).encode())
         digest.update(b"\0")
     for path in paths:
         name = os.path.abspath(path)  # noqa: PTH100 - a million files: no Path objects
@@ -81,6 +89,7 @@ def cached(
         logging.warning("%s cannot be read (%s); it is computed anew.", path, error)
     arrays = compute()
     contents: dict[str, Any] = {"key": np.array(key), **arrays}
+    _remove_left_over(path.parent)
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **contents)
@@ -92,3 +101,11 @@ def cached(
             error.strerror,
         )
     return arrays
+
+
+def _remove_left_over(directory: Path) -> None:
+    """Removes what processes that were killed while they wrote left there."""
+    for entry in directory.glob(".*.npz.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - entry.stat().st_mtime > _ABANDONED:
+                entry.unlink()

@@ -16,7 +16,7 @@ from tfblindspots.data.dataset import ImageDataset
 from tfblindspots.data.framing import Framing
 from tfblindspots.data.lazy_images import Images
 from tfblindspots.data.splits import resolve_split, split_infos
-from tfblindspots.data.stored_images import UNREADABLE
+from tfblindspots.data.stored_images import UNDECODABLE, read_stored
 from tfblindspots.data.survey import first_shape, is_large, survey
 from tfblindspots.errors import InputError
 
@@ -40,7 +40,13 @@ class _Photos:
         return len(self._photos)
 
     def read(self, row: int) -> bytes:
-        return Path(self._photos[row].path).read_bytes()
+        path = Path(self._photos[row].path)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            if path.is_symlink():
+                return b""  # A link that leads nowhere is no photo.
+            raise
 
     def decode(self, row: int, content: bytes) -> tuple[np.ndarray, int]:
         # Of an animation the first frame.
@@ -72,7 +78,7 @@ def load_image_folder(
 
     Raises:
       InputError: there are no class folders, the split does not exist or has no photo that can be
-        decoded, or sizes differ where ``framing`` is None.
+        decoded, a file cannot be read, or sizes differ where ``framing`` is None.
     """
     name = directory.resolve().name
     splits, class_names = _scan(directory)
@@ -168,13 +174,12 @@ def _decoded(source: _Photos, failed: list[int]) -> Iterator[np.ndarray]:
     """Each photo as a batch of one; the numbers of those that cannot be decoded go to ``failed``.
 
     Raises:
-      InputError: no photo can be decoded.
+      InputError: no photo can be decoded, or a file cannot be read.
     """
     for number in range(len(source)):
         try:
-            image, _ = source.decode(number, source.read(number))
-        # A link that leads nowhere, or a file that may not be read, is no photo either.
-        except UNREADABLE:
+            image, _ = source.decode(number, read_stored(source, number))
+        except UNDECODABLE:
             failed.append(number)
             continue
         yield image[np.newaxis]

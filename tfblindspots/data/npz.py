@@ -113,7 +113,8 @@ def _survey(
             f"{', '.join(used)} of {path} cannot be read ({first_line(error)}); expected an array "
             "of numbers."
         ) from None
-    key = key_of_files([path], used, framing, *(positions for _, positions in parts))
+    order = [name for name, _ in rows]
+    key = key_of_files([path], order, framing, *(positions for _, positions in parts))
     return survey(path.stem, source, framing, key, progress=progress)
 
 

@@ -14,8 +14,8 @@ from tfblindspots.data.collecting import unit_range
 from tfblindspots.data.framing import Framing
 from tfblindspots.errors import InputError
 
-# What reading or decoding what is no image ends in.
-UNREADABLE = (OSError, tf.errors.InvalidArgumentError)
+# What decoding what is no image ends in.
+UNDECODABLE = tf.errors.InvalidArgumentError
 # Images that are read before they are asked for, a thread.
 _AHEAD = 4
 _MOST_THREADS = 16
@@ -46,6 +46,24 @@ class Source(Protocol):
 
     def place(self, row: int) -> str:
         """Which image this is, for messages: its file."""
+
+
+def read_stored(source: Source, row: int) -> bytes:
+    """An image as it is stored.
+
+    A disk or a network that fails says nothing of the image: it does not count as one that cannot
+    be decoded, which would be left out from then on.
+
+    Raises:
+      InputError: it cannot be read.
+    """
+    try:
+        return source.read(row)
+    except OSError as error:
+        raise InputError(
+            f"{source.place(row)} cannot be read ({error.strerror or error}); expected a file that "
+            "can be. See to that, or take it away, and rerun the same command."
+        ) from None
 
 
 class StoredImages:

@@ -13,7 +13,13 @@ from tfblindspots.data.cache import Arrays, cached
 from tfblindspots.data.collecting import common_shape, unit_range
 from tfblindspots.data.framing import Framing
 from tfblindspots.data.lazy_images import LazyImages
-from tfblindspots.data.stored_images import UNREADABLE, Source, StoredImages, in_threads
+from tfblindspots.data.stored_images import (
+    UNDECODABLE,
+    Source,
+    StoredImages,
+    in_threads,
+    read_stored,
+)
 from tfblindspots.errors import InputError, first_line
 
 # Bytes of float32 images; a dataset of more is not held in memory.
@@ -54,12 +60,12 @@ def first_shape(name: str, source: Source, framing: Framing | None) -> Shape:
       framing: what is taken of each.
 
     Raises:
-      InputError: that image is none of numbers in [0, 1].
+      InputError: that image is none of numbers in [0, 1], or a file cannot be read.
     """
     for row in range(len(source)):
         try:
-            image, _ = source.decode(row, source.read(row))
-        except UNREADABLE:
+            image, _ = source.decode(row, read_stored(source, row))
+        except UNDECODABLE:
             continue
         return unit_range(name, image[None], framing).shape[1:]
     return (0, 0, 0)
@@ -88,7 +94,8 @@ def survey(
       progress: show a bar.
 
     Raises:
-      InputError: as ``collect_images``; an image cannot be decoded, unless it may.
+      InputError: as ``collect_images``; a file cannot be read; an image cannot be decoded, unless
+        it may. Then nothing is kept.
     """
     count = len(source)
 
@@ -120,10 +127,10 @@ def _read_all(
     checksums = np.zeros(len(source), np.uint32)
 
     def one(row: int) -> np.ndarray | Exception:
+        content = read_stored(source, row)
         try:
-            content = source.read(row)
             image, labels[row] = source.decode(row, content)
-        except UNREADABLE as error:
+        except UNDECODABLE as error:
             return error
         checksums[row] = zlib.crc32(content)
         return unit_range(name, image[None], framing)[0]

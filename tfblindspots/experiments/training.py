@@ -91,6 +91,9 @@ def train_network(
         },
         {"train_set": describe(train_set), "test_set": describe(test_set)},
     )
+    # Killed between the two renames of the export: what was trained is there under another name.
+    if not directory.exists():
+        remove_unfinished(directory)
     manifest = job.finished(ASSETS)
     with training_board(tensorboard_dir, job, train_set, test_set) as board:
         if manifest is None:

@@ -19,13 +19,14 @@ from tfblindspots.attacks import (
     AdversarialExamples,
     AttackConfig,
     find_float_examples,
+    judge,
     judge_eight_bit,
     perturbation_sizes,
     rms_distortion,
 )
 from tfblindspots.data import round_to_uint8
 from tfblindspots.errors import InputError
-from tfblindspots.models import predict_classes
+from tfblindspots.models import is_unanswered, most_likely_class, predict_logits
 from tfblindspots.training.layer_chain import IMAGES, LayerChain
 
 # Of the machine's memory, what a pool may take.
@@ -210,7 +211,11 @@ class AdversarialPool:
         image = np.clip(original + change, 0, 1)
         label = labels[rows]
         target = np.full(count, -1, np.int64)
-        before, after = (predict_classes(self._classifier, x) for x in (original, image))
+        before = most_likely_class(predict_logits(self._classifier, original))
+        # As in an attack: what is not answered is as good as nothing found.
+        lost = is_unanswered(predict_logits(self._classifier, image))
+        image[lost] = original[lost]
+        after, success = judge(predict_logits(self._classifier, image), label, target, before)
         # Far beyond the boundary, where plain rounding hardly matters.
         eight_bit = judge_eight_bit(
             self._classifier, round_to_uint8(image), original, label, target, before
@@ -222,7 +227,7 @@ class AdversarialPool:
             original_prediction=before,
             prediction=after,
             target=target,
-            success=(after != label).astype(np.int64),
+            success=success.astype(np.int64),
             index=indices[rows].astype(np.int64),
             **perturbation_sizes(original, image),
             **eight_bit._asdict(),
