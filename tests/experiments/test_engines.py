@@ -283,7 +283,8 @@ def test_what_is_wrong_in_the_process_of_a_device_is_told(
     ours, theirs = Pipe()
     seen: list[str] = []
     monkeypatch.setattr(runtime, "see_only", seen.append)
-    monkeypatch.setattr("os._exit", lambda status: None)
+    ended = threading.Event()
+    monkeypatch.setattr("os._exit", lambda status: ended.set())
     shards = run._shards(run._choose(), run._job)
     ours.send((Work.of(shards, inputs(model_directory)), "GPU:1"))
     ours.send(2)
@@ -300,6 +301,7 @@ def test_what_is_wrong_in_the_process_of_a_device_is_told(
     while ours.poll():
         said.append(ours.recv())
     ours.close()
+    assert ended.wait(60)  # Later it would be this process that ends.
     assert seen == ["GPU:1"]
     assert said[-2] is None  # Shard 2 is made,
     assert said[-3] == 8  # all of its images.
