@@ -145,8 +145,10 @@ class AttackRun:
                 self._make(shards, range(shards.writer.num_shards), engine)
                 return self._finish(job, shards, chosen.candidates)
             except BaseException:
-                if not shards.any_made():
-                    forget(self.directory)  # What fails at once leaves nothing.
+                # What fails at once leaves nothing, where anything can be removed at all.
+                with contextlib.suppress(OSError):
+                    if not shards.any_made():
+                        forget(self.directory)
                 raise
 
     def make_part(self, numbers: range, engine: Engine = make_in_turn) -> list[int]:

@@ -130,9 +130,11 @@ class Job:
                         # A result that replaces the whole directory takes the file with it.
                         (self.directory / CLAIM).unlink(missing_ok=True)
                 except BaseException:
-                    names = {entry.name for entry in self.directory.iterdir()}
-                    if shards is None and names == {CLAIM, LOCK}:
-                        (self.directory / CLAIM).unlink()
+                    # Not where the disk has become read-only, which is what is raised.
+                    with contextlib.suppress(OSError):
+                        names = {entry.name for entry in self.directory.iterdir()}
+                        if shards is None and names == {CLAIM, LOCK}:
+                            (self.directory / CLAIM).unlink()
                     raise
         finally:
             if not existed and not any(self.directory.iterdir()):
