@@ -1,10 +1,11 @@
 """Error rates with exact confidence intervals."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfblindspots.errors import InputError
 
@@ -80,7 +81,7 @@ def clopper_pearson(errors: int, count: int, confidence: float = 0.95) -> tuple[
         raise InputError(f"confidence is {confidence}; expected a number between 0 and 1.")
     tail = (1 - confidence) / 2
     # At the ends of its range a bound is known, and its Beta distribution, replaced here, is none.
-    low, high = _beta_quantile(
+    low, high = _beta_quantile()(
         tf.constant([max(errors, 1), errors + 1], tf.float64),
         tf.constant([count - errors + 1, max(count - errors, 1)], tf.float64),
         tf.constant([tail, 1 - tail], tf.float64),
@@ -88,9 +89,15 @@ def clopper_pearson(errors: int, count: int, confidence: float = 0.95) -> tuple[
     return (float(low) if errors > 0 else 0.0), (float(high) if errors < count else 1.0)
 
 
-# Compiled: an eager call takes 20 times as long, and a table has a hundred cells.
-@tf.function(autograph=False)
-def _beta_quantile(
-    concentration1: tf.Tensor, concentration0: tf.Tensor, probability: tf.Tensor
-) -> tf.Tensor:
-    return tfp.distributions.Beta(concentration1, concentration0).quantile(probability)
+@functools.cache
+def _beta_quantile() -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+    """From both concentrations and probabilities, [2] each, to the quantiles of Beta [2]."""
+    # Here, since it takes a second to import, which nobody else is to wait for.
+    import tensorflow_probability as tfp
+
+    # Compiled: an eager call takes 20 times as long, and a table has a hundred cells.
+    compiled: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor] = tf.function(
+        lambda a, b, probability: tfp.distributions.Beta(a, b).quantile(probability),
+        autograph=False,
+    )
+    return compiled

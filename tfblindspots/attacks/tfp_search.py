@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfblindspots.attacks.objectives import Goal, margin_and_loss
 from tfblindspots.attacks.rolling_batch import Found, Images
@@ -39,6 +38,10 @@ class TfpSearch:
         TFP's minimiser cannot be stopped half-way: the limit on evaluations is looked at before
         each value of c but the first, and may be passed by the last one's.
         """
+        # Here, since it takes a second to import, which nobody else is to wait for.
+        import tensorflow_probability as tfp
+
+        self._lbfgs_minimize = tfp.optimizer.lbfgs_minimize
         self._classifier = classifier
         self._phi = phi
         self._slots = slots
@@ -131,9 +134,7 @@ class TfpSearch:
             return loss + distance.value(x), slope + inside * distance.gradient(x)
 
         distance = WeightedDistance(self._phi, c, original)
-        result = tfp.optimizer.lbfgs_minimize(
-            objective, start, max_iterations=_ITERATIONS, tolerance=1e-4
-        )
+        result = self._lbfgs_minimize(objective, start, max_iterations=_ITERATIONS, tolerance=1e-4)
         x, margin, _ = boxed(result.position)
         return (
             x,

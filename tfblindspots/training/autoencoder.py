@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 import tqdm
 
 from tfblindspots.training.checkpoint import (
@@ -152,6 +151,9 @@ def train_encoder(
         )
     )
     optimizer.build(variables)
+    # Here, since it takes a second to import, which nobody else is to wait for.
+    import tensorflow_probability as tfp
+
     sparse = tfp.distributions.Bernoulli(probs=_MEAN_ACTIVATION)
 
     def loss(step: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 import tqdm
 
 from tfblindspots.training.checkpoint import NO_CHECKPOINTS, Checkpoint, Checkpoints
@@ -85,6 +84,9 @@ def minimize(
     Raises:
       InputError: the objective became NaN or infinite.
     """
+    # Here, since it takes a second to import, which nobody else is to wait for.
+    import tensorflow_probability as tfp
+
     # Concrete functions: traced once, here, which is no retracing that TensorFlow need warn about.
     value_and_gradient = tf.function(
         lambda position: tfp.math.value_and_gradient(objective, position), autograph=False
