@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.experiments.engine_runs import contents
 from tfblindspots.attacks import AttackConfig
 from tfblindspots.data import ImageDataset, load_dataset
-from tfblindspots.experiments import TrainingConfig, train_network
+from tfblindspots.experiments import AttackRun, TrainingConfig, train_network
 from tfblindspots.models import Classifier, load_classifier
 
 
@@ -39,3 +40,24 @@ def classifier(model_directory: Path) -> Classifier:
 def config() -> AttackConfig:
     """Cheap: compiled without XLA, and the batch is no larger than the images are many."""
     return AttackConfig(batch_size=10, xla=False)
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
+) -> AttackRun:
+    """Of 30 images in shards of 8, from which nothing is made yet."""
+    return AttackRun(classifier, test_set, config, tmp_path / "set", shard_size=8)
+
+
+@pytest.fixture(scope="session")
+def expected(
+    tmp_path_factory: pytest.TempPathFactory,
+    classifier: Classifier,
+    test_set: ImageDataset,
+    config: AttackConfig,
+) -> dict[str, bytes]:
+    """The files of the set that is made from its first shard to its last, by name."""
+    directory = tmp_path_factory.mktemp("sets") / "set"
+    AttackRun(classifier, test_set, config, directory, shard_size=8).complete()
+    return contents(directory)

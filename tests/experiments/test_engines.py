@@ -15,13 +15,11 @@ import pytest
 
 from tests.experiments.engine_runs import contents, inputs
 from tfblindspots import runtime
-from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
-from tfblindspots.data import ImageDataset
+from tfblindspots.attacks import AdversarialExamples, find_adversarial_examples
 from tfblindspots.errors import InputError, OutputError
 from tfblindspots.experiments import AttackRun, Engine, beam_engine, device_engine
 from tfblindspots.experiments.device_worker import serve
 from tfblindspots.experiments.workers import Work
-from tfblindspots.models import Classifier
 from tfblindspots.stopping import Stopped, stop_on_sigterm
 
 if TYPE_CHECKING:
@@ -30,27 +28,6 @@ if TYPE_CHECKING:
 SEARCH = "tfblindspots.experiments.shards.find_adversarial_examples"
 IN_THIS_PROCESS = ["direct_running_mode=in_memory", "--direct_num_workers=1"]
 Act = Callable[[], None]
-
-
-@pytest.fixture
-def run(
-    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
-) -> AttackRun:
-    """Of 30 images in shards of 8, from which nothing is made yet."""
-    return AttackRun(classifier, test_set, config, tmp_path / "set", shard_size=8)
-
-
-@pytest.fixture(scope="module")
-def expected(
-    tmp_path_factory: pytest.TempPathFactory,
-    classifier: Classifier,
-    test_set: ImageDataset,
-    config: AttackConfig,
-) -> dict[str, bytes]:
-    """The files of the set that this process makes alone, by name."""
-    directory = tmp_path_factory.mktemp("sets") / "set"
-    AttackRun(classifier, test_set, config, directory, shard_size=8).complete()
-    return contents(directory)
 
 
 @pytest.fixture

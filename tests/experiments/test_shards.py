@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.experiments.engine_runs import contents
 from tfblindspots.artifacts import read_json, write_json
-from tfblindspots.attacks import AdversarialExamples, AttackConfig, find_adversarial_examples
+from tfblindspots.attacks import AdversarialExamples, find_adversarial_examples
 from tfblindspots.data import ImageDataset
 from tfblindspots.errors import InputError
 from tfblindspots.experiments import AttackRun, as_ranges, refuse_missing
@@ -22,33 +23,6 @@ from tfblindspots.models import Classifier
 from tfblindspots.stopping import Stopped, stop_on_sigterm
 
 SEARCH = "tfblindspots.experiments.shards.find_adversarial_examples"
-
-
-@pytest.fixture
-def run(
-    tmp_path: Path, classifier: Classifier, test_set: ImageDataset, config: AttackConfig
-) -> AttackRun:
-    """Of 30 images in shards of 8, from which nothing is made yet."""
-    return AttackRun(classifier, test_set, config, tmp_path / "set", shard_size=8)
-
-
-@pytest.fixture(scope="module")
-def expected(
-    tmp_path_factory: pytest.TempPathFactory,
-    classifier: Classifier,
-    test_set: ImageDataset,
-    config: AttackConfig,
-) -> dict[str, bytes]:
-    """The files of the set that is made from its first shard to its last, by name."""
-    directory = tmp_path_factory.mktemp("sets") / "set"
-    AttackRun(classifier, test_set, config, directory, shard_size=8).complete()
-    return contents(directory)
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    """The files of a set, but for those that tell of time."""
-    timed = {"manifest.json", QUALITY_CARD}
-    return {path.name: path.read_bytes() for path in directory.iterdir() if path.name not in timed}
 
 
 def test_the_order_of_the_parts_changes_no_byte(run: AttackRun, expected: dict[str, bytes]) -> None:

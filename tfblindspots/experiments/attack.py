@@ -275,7 +275,7 @@ class AttackRun:
             split=self.dataset.split,
             model=self.classifier.description,
             attack=dataclasses.asdict(self.config),
-            batch_size=min(made.batch_sizes),
+            batch_size=made.batch_size,
             candidates=candidates,
             summary=summarize_distortions(found, made.seconds),
             quality_card=make_quality_card(found, checks),

@@ -169,30 +169,32 @@ class Shards:
         Raises:
           InputError: one is not, or nothing tells.
         """
-        made = Made({}, 0.0, [])
+        made: dict[str, dict[str, Any]] = {}  # the notes of each shard, by its name
         for shard in range(self.writer.num_shards):
             path = self.writer.shard_path(shard)
             try:
                 notes = read_json(self._notes_path(shard))
-                job, digest = notes["job"], notes["sha256"]
-                made = Made(
-                    made.fingerprints | {path.name: fingerprint_path(path)},
-                    made.seconds + notes["seconds"],
-                    [*made.batch_sizes, int(notes["batch_size"])],
-                )
-            except (InputError, KeyError, TypeError, ValueError):
+                found = {name: notes[name] for name in ("job", "sha256", "seconds", "batch_size")}
+            except (InputError, KeyError, TypeError):
                 raise InputError(
                     f"{path} has no notes beside it ({self._notes_path(shard).name}) that say "
                     "which attack it is of; copy these with it, or delete it and run the same "
                     "command again, which makes it anew."
                 ) from None
-            if (job, digest) != (self.job, made.fingerprints[path.name]):
-                what = "is of an attack with other settings" if job != self.job else "was changed"
+            if (found["job"], found["sha256"]) != (self.job, fingerprint_path(path)):
+                what = "was changed"
+                if found["job"] != self.job:
+                    what = "is of an attack with other settings"
                 raise InputError(
                     f"{path} {what}, its notes say; delete it, or copy it again where it came from "
                     "elsewhere, and run the same command again."
                 )
-        return made
+            made[path.name] = found
+        return Made(
+            {name: notes["sha256"] for name, notes in made.items()},
+            sum(notes["seconds"] for notes in made.values()),
+            min(notes["batch_size"] for notes in made.values()),
+        )
 
     def _notes_path(self, shard: int) -> Path:
         return self.directory / _NOTES.format(shard)
@@ -207,7 +209,7 @@ class Made(NamedTuple):
 
     fingerprints: dict[str, str]  # SHA-256 by name
     seconds: float  # that all took, added up, whoever made them
-    batch_sizes: list[int]  # images in work at a time, of each
+    batch_size: int  # images in work at a time, of the shard that came down to the fewest
 
 
 # (shards, numbers of those to make, progress): makes them. ``progress`` is called with the number
